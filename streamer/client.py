@@ -1,0 +1,158 @@
+"""The other side of a running engine: its state as it is published, its arrays by version, its commands.
+
+Reads: the engine's PUB and control sockets. Writes: requests. Thread: whichever made the client, and only that
+one. Needs no numba, scikit-learn or Qt, so that a notebook or a small script can follow a scan::
+
+    with EngineClient(publish, control) as engine:
+        state = engine.wait_state(timeout_s=5)
+        labels = engine.get(["label_maps"])["label_maps"].values
+"""
+
+import itertools
+import time
+from typing import Any, Self
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from streamer.errors import EngineUnreachable, LivestemError, WireError
+from streamer.wire.control import ControlMessage, NamedArray, decode, encode
+
+DEFAULT_TIMEOUT_S = 5.0
+
+
+class EngineClient:
+    """One viewer's connection to an engine.
+
+    Parameters
+    ----------
+    publish, control
+        Endpoints of the engine's PUB socket (states) and ROUTER socket (requests), as `livestem serve`
+        prints them.
+    """
+
+    def __init__(self, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
+        self._context = context or zmq.Context.instance()
+        self._control_endpoint = control
+        self._states = self._context.socket(zmq.SUB)
+        self._states.setsockopt(zmq.LINGER, 0)
+        self._states.setsockopt(zmq.RCVHWM, 16)
+        self._states.setsockopt(zmq.SUBSCRIBE, b"")
+        self._states.connect(publish)
+        self._requests = self._context.socket(zmq.DEALER)
+        self._requests.setsockopt(zmq.LINGER, 0)
+        self._requests.connect(control)
+        self._request_ids = itertools.count(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both sockets at once."""
+        self._states.close(0)
+        self._requests.close(0)
+
+    def newest_state(self) -> dict[str, Any] | None:
+        """The newest state that has arrived since the last call, None where none has. Never waits."""
+        newest = None
+        while self._states.poll(0):
+            newest = decode(self._states.recv_multipart()).header
+        return newest
+
+    def wait_state(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+        """The next published state.
+
+        Raises
+        ------
+        EngineUnreachable
+            None came within `timeout_s`.
+        """
+        if not self._states.poll(int(timeout_s * 1000)):
+            raise EngineUnreachable(
+                f"No engine published its state within {timeout_s:g} s. Check the endpoint, or start `livestem serve`."
+            )
+        return decode(self._states.recv_multipart()).header
+
+    def request(
+        self, method: str, arrays: tuple[NamedArray, ...] = (), timeout_s: float = DEFAULT_TIMEOUT_S, **params: Any
+    ) -> ControlMessage:
+        """Send one request and wait for its reply; replies to requests given up earlier are passed over.
+
+        Raises
+        ------
+        EngineUnreachable
+            No reply within `timeout_s`.
+        LivestemError
+            The engine answered that it cannot do this; its sentence is the message.
+        """
+        request_id = next(self._request_ids)
+        header = {"type": "request", "id": request_id, "method": method, "params": params}
+        self._requests.send_multipart(encode(ControlMessage(header, arrays)), copy=True)
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not self._requests.poll(max(1, int(left_s * 1000))):
+                continue
+            try:
+                reply = decode(self._requests.recv_multipart())
+            except WireError:
+                continue
+            if reply.header.get("id") != request_id:
+                continue
+            if not reply.header.get("ok"):
+                raise LivestemError(str(reply.header.get("error", "The engine refused without a reason.")))
+            return reply
+        raise EngineUnreachable(
+            f"No engine answered at {self._control_endpoint} within {timeout_s:g} s. "
+            "Check the endpoint, or start `livestem serve`."
+        )
+
+    def state(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+        """The engine's state, asked for rather than waited for."""
+        return self.request("state", timeout_s=timeout_s).header["state"]
+
+    def get(self, names: list[str], since: dict[str, int] | None = None) -> dict[str, NamedArray]:
+        """Arrays by name; those whose version is still that in `since`, and those that do not exist, are left out."""
+        reply = self.request("get", names=names, since=since or {})
+        return {entry.name: entry for entry in reply.arrays}
+
+    def pattern(self, scan_y: int, scan_x: int) -> NDArray[np.float32]:
+        """The diffraction pattern of one scan position as recorded, (det_y, det_x)."""
+        return self.request("pattern", y=scan_y, x=scan_x).array("pattern")
+
+    def mean_pattern(self, mask: NDArray[np.bool_], timeout_s: float = 60.0) -> NDArray[np.float32]:
+        """Mean aligned pattern, (det_y, det_x), over the True scan positions of `mask` (scan_y, scan_x)."""
+        sent = (NamedArray("mask", mask.astype(np.bool_)),)
+        return self.request("mean_pattern", arrays=sent, timeout_s=timeout_s).array("pattern")
+
+    def virtual_image(self, mask: NDArray[np.bool_], timeout_s: float = 60.0) -> NDArray[np.float32]:
+        """Sum over the True detector pixels of `mask` (det_y, det_x) of every aligned pattern, (scan_y, scan_x)."""
+        sent = (NamedArray("mask", mask.astype(np.bool_)),)
+        return self.request("virtual_image", arrays=sent, timeout_s=timeout_s).array("image")
+
+    def set(self, name: str, value: Any) -> None:
+        """Override an automatic value: "disk", "inner", "outer" (px), "threshold" (0..1), "K" ({node name: k})."""
+        self.request("set", name=name, value=value)
+
+    def release(self, name: str) -> None:
+        """Give a value back to the automatic choice."""
+        self.request("release", name=name)
+
+    def stop(self) -> None:
+        """Stop the scan that runs; what was received is kept."""
+        self.request("stop")
+
+    def analyze(self) -> None:
+        """Analyse the finished (or stopped) recording again, with the overrides in force."""
+        self.request("analyze")
+
+    def cancel(self) -> None:
+        """Cancel the analysis that runs; the recording and the live result stay."""
+        self.request("cancel")
+
+    def shutdown(self) -> None:
+        """End the engine in order: a scan that runs is stopped and its recording closed."""
+        self.request("shutdown")

@@ -1,0 +1,131 @@
+"""Settings as typed objects: TOML in, unknown keys refused, ``None`` means "found from the data".
+
+`AnalysisSettings` holds everything that changes a label; its hash, `settings_id`, stands in every
+snapshot and result, so that a map always says with what it was computed.
+"""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamer.errors import SettingsError
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AlignmentSettings(_Settings):
+    """How the direct beam is found and every pattern centred."""
+
+    disk_radius_px: Annotated[float, Field(gt=1)] | None = None
+    """Radius of the direct-beam disk in detector pixels; None: from the mean pattern."""
+    max_iterations: Annotated[int, Field(ge=1, le=50)] = 12
+    """Most centre-of-mass steps per pattern."""
+
+
+class MaskSettings(_Settings):
+    """Which detector pixels are features."""
+
+    inner_px: Annotated[float, Field(ge=0)] | None = None
+    """Inner radius of the ring, inclusive; None: past the direct beam."""
+    outer_px: Annotated[float, Field(gt=0)] | None = None
+    """Outer radius of the ring, exclusive; None: before the noise and the zero padding."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of the ring's largest STD above which a pixel is a feature; None: 0.30, or more where the
+    rule would keep more than `max_features` pixels."""
+    max_features: Annotated[int, Field(ge=8)] = 1500
+    """Cap on the number of feature pixels: those with the largest STD are kept."""
+    border_px: Annotated[int, Field(ge=0)] = 2
+    """Outer detector pixels left out (bad on every known EMPAD)."""
+
+
+class ClusterSettings(_Settings):
+    """The divisive hierarchy."""
+
+    levels: Annotated[int, Field(ge=1, le=6)] = 3
+    """Number of levels below the root."""
+    k: dict[str, Annotated[int, Field(ge=1, le=32)]] = {}
+    """Number of children by node name ("all", "2", "2.1"): wins over the automatic choice."""
+    k_max: Annotated[int, Field(ge=1, le=32)] = 8
+    """Most children that the automatic choice considers."""
+    min_patterns: Annotated[int, Field(ge=4)] = 64
+    """A node with fewer patterns is not split."""
+
+
+class MomentumSettings(_Settings):
+    """Clustering of detector pixels by their real-space images."""
+
+    enabled: bool = True
+    """Whether momentum-space clustering is computed."""
+    levels: Annotated[int, Field(ge=1, le=4)] = 2
+    """Number of levels below the root."""
+    k_max: Annotated[int, Field(ge=1, le=32)] = 8
+    """Most children that the automatic choice considers."""
+    n_bins: Annotated[int, Field(ge=16)] = 1024
+    """Length of the binned real-space image of a detector pixel."""
+
+
+class AnalysisSettings(_Settings):
+    """Everything that changes a label."""
+
+    alignment: AlignmentSettings = AlignmentSettings()
+    mask: MaskSettings = MaskSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    momentum: MomentumSettings = MomentumSettings()
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of every random choice: same input, settings and seed give the same labels."""
+
+    @property
+    def settings_id(self) -> str:
+        """Hash of all values, 16 hexadecimal digits."""
+        return settings_id(self.model_dump(mode="json"))
+
+
+def settings_id(values: dict[str, Any]) -> str:
+    """Hash of JSON values, independent of the order of keys."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
+    """Validate plain values.
+
+    Raises
+    ------
+    SettingsError
+        With one sentence that names the key, its value and what was expected.
+    """
+    try:
+        return AnalysisSettings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def load_settings(path: Path) -> AnalysisSettings:
+    """Read analysis settings from a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is no TOML, or holds an unknown key or a wrong value.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"Settings file {path} cannot be read: {error.strerror}. Check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Settings file {path} is not valid TOML: {error}. Correct it and start again.") from None
+    return analysis_settings(values)
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"Setting '{key}' is unknown. Check its spelling against the settings' documentation."
+    return f"Setting '{key}' has the value {first['input']!r}: {first['msg'].lower()}. Correct it and start again."
