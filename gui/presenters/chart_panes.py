@@ -1,0 +1,75 @@
+"""The panes that are curves and lines of text: rings, elbow, stream, log."""
+
+from gui.presenters import texts
+from gui.presenters.numbers import count, duration
+from gui.presenters.selection import Selection
+from gui.presenters.snapshot import Link, Snapshot
+from gui.presenters.views import ElbowView, LogView, RingsView, Severity, StreamView
+
+
+def rings_view(snapshot: Snapshot) -> RingsView:
+    """Rotational mean of the STD, with the ring and the threshold in force."""
+    in_force = snapshot.status.in_force
+    values = snapshot.values("radial_std")
+    if values is None:
+        return RingsView(None, None, message=texts.RINGS_EMPTY)
+    inner, outer, threshold = (in_force.get(name) for name in ("inner_px", "outer_px", "threshold"))
+    return RingsView(
+        snapshot.version("radial_std"), values, inner, outer, threshold, texts.rings_note(in_force)
+    )
+
+
+def elbow_view(snapshot: Snapshot, selection: Selection) -> ElbowView:
+    """Inertia against K for the selected node; for the root where none is selected or has no curve."""
+    rows = snapshot.values("elbow")
+    status = snapshot.status
+    root = next((node for node in status.tree if node.level == 0), None)
+    if rows is None or root is None:
+        return ElbowView(None, message=texts.ELBOW_EMPTY)
+    node = status.node(selection.node_id) or root
+    curve = rows[rows[:, 0] == node.id]
+    if not len(curve):
+        return ElbowView(None, title=texts.elbow_title(node), message=texts.ELBOW_EMPTY)
+    curve = curve[curve[:, 1].argsort()]
+    largest = float(curve[:, 2].max()) or 1.0
+    return ElbowView(
+        key=(snapshot.version("elbow"), node.id),
+        k=tuple(int(k) for k in curve[:, 1]),
+        inertia=tuple(float(wss) / largest for wss in curve[:, 2]),
+        chosen_k=node.k,
+        title=texts.elbow_title(node),
+        note=texts.elbow_note(node),
+    )
+
+
+def stream_view(snapshot: Snapshot) -> StreamView:
+    """Rate and lag of the last two minutes."""
+    history = snapshot.history
+    if snapshot.status.scan is None or len(history.age_s) < 2:
+        return StreamView(history.version, message=texts.STREAM_EMPTY)
+    return StreamView(history.version, history.age_s, history.receive_hz, history.lag_s)
+
+
+def log_view(snapshot: Snapshot) -> LogView:
+    """Problems as the engine reported them, then where things are kept and how the frames fared."""
+    status = snapshot.status
+    lines: list[tuple[Severity, str]] = []
+    if snapshot.link is Link.GONE:
+        lines.append((Severity.ORANGE, texts.engine_gone(snapshot.endpoint, snapshot.engine_exit_code)))
+    for problem in status.problems:
+        times = f" ({count(problem.count)} times)" if problem.count > 1 else ""
+        lines.append((Severity.AMBER, f"{problem.text}{times}"))
+    if snapshot.notice is not None:
+        lines.append((Severity.AMBER, snapshot.notice.text))
+    if status.recording:
+        lines.append((Severity.NORMAL, f"Recording: {status.recording}"))
+    if status.result:
+        lines.append((Severity.NORMAL, f"Result: {status.result}"))
+    counted = {name: number for name, number in status.counters.to_json().items() if number}
+    if counted:
+        said = ", ".join(f"{name.replace('_', ' ')} {count(number)}" for name, number in counted.items())
+        lines.append((Severity.NORMAL, f"Counters: {said}."))
+    if status.seconds:
+        said = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.seconds.items())
+        lines.append((Severity.NORMAL, f"Time taken: {said}."))
+    return LogView(tuple(lines), "" if lines else texts.LOG_EMPTY)

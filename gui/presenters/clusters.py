@@ -1,0 +1,109 @@
+"""The clusters as the selection sees them: which level is shown, which node lies where, which stand out."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.presenters.memo import Memo
+from gui.presenters.palette import Rgb, node_colours
+from gui.presenters.selection import Selection
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.tree_layout import branch_of, children_of, path_to_root
+from gui.presenters.views import Emphasis
+from streamer.model import ClusterNode
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The tree with its colours, the label map (scan_y, scan_x) of the shown level, and what is lit.
+
+    ``shown`` are the nodes of the cut at that level, in order of id; ``lit`` those of the selected branch
+    (empty: nothing selected), ``hovered`` the node under the mouse.
+    """
+
+    tree: tuple[ClusterNode, ...] = ()
+    colours: dict[int, Rgb] = field(default_factory=dict)
+    levels: tuple[int, ...] = ()
+    level: int = 1
+    label_map: NDArray[np.int32] | None = None
+    shown: tuple[ClusterNode, ...] = ()
+    selected: ClusterNode | None = None
+    lit: frozenset[int] = frozenset()
+    hovered: ClusterNode | None = None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, selection: Selection, memo: Memo) -> Self:
+        """Read the clusters of a snapshot."""
+        tree = tuple(node for node in snapshot.status.tree if not node.hidden)
+        label_maps = snapshot.values("label_maps")
+        depth = max((node.level for node in tree), default=0)
+        n_levels = min(depth, len(label_maps)) if label_maps is not None else 0
+        levels = tuple(range(1, n_levels + 1))
+        level = min(max(selection.level, 1), n_levels) if n_levels else 1
+        label_map = label_maps[level - 1] if label_maps is not None and n_levels else None
+        shape = tuple((node.id, node.parent, node.level, node.colour) for node in tree)
+        colours = memo.get("node colours", shape, lambda: node_colours(tree))
+        by_id = {node.id: node for node in tree}
+        return cls(
+            tree=tree,
+            colours=colours,
+            levels=levels,
+            level=level,
+            label_map=label_map,
+            shown=cut(tree, level),
+            selected=by_id.get(selection.node_id) if selection.node_id is not None else None,
+            lit=lit_nodes(tree, selection.node_id),
+            hovered=by_id.get(node_at(label_map, selection.position_yx)),
+        )
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a map to show."""
+        return self.label_map is not None
+
+    @property
+    def n_patterns(self) -> int:
+        """Patterns in the whole tree."""
+        return next((node.n_patterns for node in self.tree if node.level == 0), 0)
+
+    def emphasis(self, node_id: int) -> Emphasis:
+        """How a node stands out: what is selected wins over what is under the mouse."""
+        if self.lit:
+            if node_id in self.lit or (
+                self.selected and node_id in path_to_root(self.tree, self.selected.id)
+            ):
+                return Emphasis.SELECTED
+            return Emphasis.DIMMED
+        if self.hovered is not None and node_id in path_to_root(self.tree, self.hovered.id):
+            return Emphasis.HOVERED
+        return Emphasis.NORMAL
+
+
+def cut(tree: tuple[ClusterNode, ...], level: int) -> tuple[ClusterNode, ...]:
+    """The nodes that a map of this level shows: those of the level, and leaves above it."""
+    children = children_of(tree)
+    shown = (
+        node for node in tree if 0 < node.level <= level and (node.level == level or node.id not in children)
+    )
+    return tuple(
+        sorted(shown, key=lambda node: [int(part) if part.isdigit() else 0 for part in node.name.split(".")])
+    )
+
+
+def lit_nodes(tree: tuple[ClusterNode, ...], node_id: int | None) -> frozenset[int]:
+    """The selected node and all below it; empty for none, and for the root, which is everything."""
+    node = next((node for node in tree if node.id == node_id), None)
+    if node is None or node.level == 0:
+        return frozenset()
+    return branch_of(tree, node.id)
+
+
+def node_at(label_map: NDArray[np.int32] | None, position_yx: tuple[int, int] | None) -> int:
+    """Node id at a scan position; -1 where there is none."""
+    if label_map is None or position_yx is None:
+        return -1
+    y, x = position_yx
+    inside = 0 <= y < label_map.shape[0] and 0 <= x < label_map.shape[1]
+    return int(label_map[y, x]) if inside else -1

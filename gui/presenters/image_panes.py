@@ -1,0 +1,233 @@
+"""The panes that are pictures: cluster map, virtual images, mean pattern of each cluster, alignment."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.presenters import texts
+from gui.presenters.clusters import Clusters
+from gui.presenters.levels import Scale, image_bytes
+from gui.presenters.map_labels import Places, place_labels
+from gui.presenters.memo import Memo
+from gui.presenters.palette import NOT_VISITED, Rgb, dimmed
+from gui.presenters.phase import Phase, phase_of
+from gui.presenters.scale_bar import ImageScale
+from gui.presenters.selection import Selection, ViewOptions
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.status import EngineStatus
+from gui.presenters.views import (
+    Emphasis,
+    Image,
+    ImageView,
+    MapLabel,
+    MapView,
+    TilesView,
+    TileView,
+)
+from streamer.model import EngineState
+
+
+def map_view(
+    snapshot: Snapshot, selection: Selection, options: ViewOptions, clusters: Clusters, memo: Memo
+) -> MapView:
+    """Pane A. Bright field until the first clusters are in; what was not visited is neutral dark."""
+    scale = scan_scale(snapshot.status)
+    running = snapshot.status.state is EngineState.RUNNING
+    newest_row = _newest_row(snapshot, memo) if running else None
+    if clusters.label_map is None:
+        picture = _image(snapshot, "bright_field", memo, "", selection, message=_map_message(snapshot))
+        return MapView(picture, newest_row=newest_row)
+    version = snapshot.version("label_maps")
+    lit = clusters.lit if clusters.selected else frozenset()
+    key = (
+        version,
+        clusters.level,
+        tuple(clusters.colours.items()),
+        lit,
+        clusters.selected and clusters.selected.id,
+    )
+    label_map = clusters.label_map
+    rgba = memo.get("map", key, lambda: paint_labels(label_map, clusters.colours, _lit_on_map(clusters)))
+    picture = ImageView(
+        key, rgba, scale=scale, note=_step_note(snapshot.status), crosshair_yx=selection.position_yx
+    )
+    labels = _map_labels(snapshot, clusters, memo) if options.show_labels else ()
+    return MapView(picture, labels, newest_row, clusters.levels, clusters.level, _tag(snapshot.status))
+
+
+def virtual_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ImageView]:
+    """Pane B: bright field and annular dark field."""
+    return (
+        _image(snapshot, "bright_field", memo, "Bright field", selection),
+        _image(snapshot, "annular_dark_field", memo, "Annular dark field", selection),
+    )
+
+
+def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ImageView]:
+    """Tab Alignment: position of the direct beam, y and x."""
+    com_yx = snapshot.values("com_yx")
+    views = []
+    for axis, name in enumerate("yx"):
+        if com_yx is None:
+            views.append(ImageView(None, None, message=texts.ALIGNMENT_EMPTY))
+            continue
+        key = (snapshot.version("com_yx"), axis)
+        image = memo.get(f"com {name}", key, lambda axis=axis: image_bytes(com_yx[..., axis]))
+        spread = memo.get(f"com spread {name}", key, lambda axis=axis: _spread(com_yx[..., axis]))
+        views.append(
+            ImageView(
+                key, image, f"Direct beam {name}, {spread}", scale=scan_scale(snapshot.status),
+                crosshair_yx=selection.position_yx,
+            )
+        )  # fmt: skip
+    return views[0], views[1]
+
+
+def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, memo: Memo) -> TilesView:
+    """Pane D: the mean pattern of every cluster of the shown level."""
+    patterns = cluster_patterns(snapshot)
+    if not clusters.shown or not patterns:
+        return TilesView(message=texts.TILES_EMPTY, title=texts.TILES_TITLE)
+    version = snapshot.version("cluster_patterns")
+    tiles = []
+    for node in clusters.shown:
+        values = patterns.get(node.id)
+        key = (version, node.id, options.scale)
+        image = None
+        if values is not None:
+            image = memo.get(f"tile {node.id}", key, lambda values=values: image_bytes(values, options.scale))
+        caption = texts.members(node, clusters.n_patterns)
+        colour = clusters.colours.get(node.id, NOT_VISITED)
+        tiles.append(
+            TileView(node.id, key, image, colour, texts.node_label(node), caption, clusters.emphasis(node.id))
+        )
+    return TilesView(tuple(tiles), f"{texts.TILES_TITLE}, level {clusters.level}")
+
+
+def paint_labels(
+    label_map: NDArray[np.int32], colours: Mapping[int, Rgb], lit: frozenset[int] | None
+) -> Image:
+    """A label map (scan_y, scan_x) as RGBA; where `lit` is given, the others step back and it has a white edge."""
+    ids = np.array(sorted(colours), dtype=np.int32)
+    table = np.zeros((len(ids) + 1, 4), dtype=np.uint8)
+    table[0] = (*NOT_VISITED, 255)
+    for row, node_id in enumerate(ids.tolist(), start=1):
+        colour = colours[node_id]
+        table[row] = (*(colour if lit is None or node_id in lit else dimmed(colour)), 255)
+    place = np.minimum(np.searchsorted(ids, label_map), len(ids) - 1)
+    rows = np.where(ids[place] == label_map, place + 1, 0)
+    rgba = table[rows]
+    if lit:
+        inside = np.isin(label_map, list(lit))
+        rgba[inside & ~_interior(inside)] = 255
+    return rgba
+
+
+def scan_scale(status: EngineStatus) -> ImageScale:
+    """Size of a scan position."""
+    step_yx_nm = status.calibration.scan_step_yx_nm
+    return ImageScale(step_yx_nm[1], "nm") if step_yx_nm and step_yx_nm[1] > 0 else ImageScale()
+
+
+def detector_scale(status: EngineStatus) -> ImageScale:
+    """Size of a detector pixel, q = 1/d in 1/Å."""
+    q_per_px_inv_nm = status.q_per_px_inv_nm or status.calibration.q_per_px_inv_nm
+    return ImageScale(q_per_px_inv_nm / 10, "Å⁻¹") if q_per_px_inv_nm else ImageScale()
+
+
+def cluster_patterns(snapshot: Snapshot) -> dict[int, NDArray[np.float32]]:
+    """Mean pattern (det_y, det_x) by node id."""
+    patterns = snapshot.values("cluster_patterns")
+    if patterns is None:
+        return {}
+    return dict(zip(snapshot.arrays["cluster_patterns"].meta.get("ids", ()), patterns, strict=False))
+
+
+def _image(
+    snapshot: Snapshot,
+    name: str,
+    memo: Memo,
+    title: str,
+    selection: Selection,
+    message: str = texts.IMAGE_EMPTY,
+) -> ImageView:
+    values = snapshot.values(name)
+    if values is None:
+        return ImageView(None, None, title, message=message)
+    key = snapshot.version(name)
+    image = memo.get(name, key, lambda: image_bytes(values, Scale.LINEAR))
+    return ImageView(
+        key, image, title, _step_note(snapshot.status), scale=scan_scale(snapshot.status),
+        crosshair_yx=selection.position_yx,
+    )  # fmt: skip
+
+
+def _map_labels(snapshot: Snapshot, clusters: Clusters, memo: Memo) -> tuple[MapLabel, ...]:
+    label_map = clusters.label_map
+    if label_map is None:
+        return ()
+    # A place is remembered within one scan and level: another scan or level starts afresh.
+    name = f"places {snapshot.reset} {clusters.level}"
+    places: Places = memo.get(
+        name, snapshot.version("label_maps"), lambda: place_labels(label_map, memo.last(name))
+    )
+    by_id = {node.id: node for node in clusters.tree}
+    return tuple(
+        MapLabel(y, x, texts.node_label(by_id[node_id]), _label_emphasis(clusters, node_id))
+        for node_id, (y, x) in places.items()
+        if node_id in by_id
+    )
+
+
+def _label_emphasis(clusters: Clusters, node_id: int) -> Emphasis:
+    emphasis = clusters.emphasis(node_id)
+    return Emphasis.NORMAL if emphasis is Emphasis.HOVERED else emphasis
+
+
+def _lit_on_map(clusters: Clusters) -> frozenset[int] | None:
+    """Ids on the map that belong to the selection; the shown ancestor where the selected node lies deeper."""
+    if not clusters.lit:
+        return None
+    on_map = {node.id for node in clusters.shown}
+    return frozenset(node_id for node_id in on_map if clusters.emphasis(node_id) is Emphasis.SELECTED)
+
+
+def _interior(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    padded = np.pad(inside, 1, mode="edge")
+    return padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+
+
+def _newest_row(snapshot: Snapshot, memo: Memo) -> int | None:
+    for name in ("received", "bright_field"):
+        values = snapshot.values(name)
+        if values is not None:
+            seen = values > 0 if name == "received" else np.isfinite(values)
+            rows = memo.get(
+                "newest row", snapshot.version(name), lambda seen=seen: np.flatnonzero(seen.any(axis=1))
+            )
+            return int(rows[-1]) if rows.size else None
+    return None
+
+
+def _map_message(snapshot: Snapshot) -> str:
+    phase = phase_of(snapshot)
+    if phase is Phase.CONNECTING:
+        return texts.MAP_CONNECTING
+    return texts.MAP_WAITING if phase in (Phase.WAITING, Phase.SCANNING) else texts.MAP_EMPTY
+
+
+def _step_note(status: EngineStatus) -> str:
+    scale = scan_scale(status)
+    return "" if scale.unit == "px" else f"1 px = {scale.per_px:.3g} {scale.unit}"
+
+
+def _tag(status: EngineStatus) -> str:
+    if status.shows != "live":
+        return ""
+    return texts.TAG_SETTLED if status.settled else texts.TAG_PROVISIONAL
+
+
+def _spread(values: NDArray[np.float32]) -> str:
+    finite = values[np.isfinite(values)]
+    return f"{finite.min():.2f} to {finite.max():.2f} px" if finite.size else "–"

@@ -1,0 +1,80 @@
+"""Pane C: one diffraction pattern, single or mean, with its rings."""
+
+from collections.abc import Hashable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.presenters import texts
+from gui.presenters.clusters import Clusters
+from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
+from gui.presenters.levels import image_bytes
+from gui.presenters.memo import Memo
+from gui.presenters.numbers import count
+from gui.presenters.selection import Selection, ViewOptions
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.status import EngineStatus
+from gui.presenters.views import Circle, ImageView, PatternView
+
+
+def pattern_view(
+    snapshot: Snapshot, selection: Selection, options: ViewOptions, clusters: Clusters, memo: Memo
+) -> PatternView:
+    """The pattern under the cursor, else the pinned one, else the mean of the selected cluster or scan."""
+    key, values, title, message, centre_yx = _wanted_pattern(snapshot, selection, clusters)
+    image = None
+    if values is not None:
+        key = (key, options.scale)
+        image = memo.get("pattern", key, lambda: image_bytes(values, options.scale))
+    circles = _circles(snapshot.status, centre_yx) if image is not None else ()
+    scale = detector_scale(snapshot.status)
+    note = "" if scale.unit == "px" else f"{scale.per_px:.3g} {scale.unit}/px"
+    if note and snapshot.status.calibration.q_source == "nominal":
+        note += " (nominal)"
+    picture = ImageView(key, image, title, note, message if image is None else "", scale)
+    return PatternView(picture, circles, options.scale)
+
+
+def _wanted_pattern(
+    snapshot: Snapshot, selection: Selection, clusters: Clusters
+) -> tuple[Hashable, NDArray[np.float32] | None, str, str, tuple[float, float] | None]:
+    """Key, values, title, message and measured centre of the pattern to show."""
+    answer = snapshot.pattern
+    if selection.position_yx is not None and answer is not None:
+        y, x = answer.position_yx
+        pinned = texts.PINNED if selection.hover_yx is None else ""
+        title = f"{texts.PATTERN_TITLE} · {texts.position((y, x), scan_scale(snapshot.status))}{pinned}"
+        return (
+            (answer.position_yx, answer.version),
+            answer.values,
+            title,
+            answer.error,
+            _beam_at(snapshot, y, x),
+        )
+    node = clusters.selected
+    if node is not None and (values := cluster_patterns(snapshot).get(node.id)) is not None:
+        title = f"{texts.CLUSTER_PATTERN_TITLE} {texts.node_label(node)} · {count(node.n_patterns)} patterns"
+        return (snapshot.version("cluster_patterns"), node.id), values, title, "", None
+    mean = snapshot.values("mean_pattern")
+    if mean is not None:
+        return snapshot.version("mean_pattern"), mean, texts.MEAN_PATTERN_TITLE, "", None
+    message = texts.PATTERN_WAITING if snapshot.status.scan is None else texts.PATTERN_EMPTY
+    return None, None, texts.PATTERN_TITLE, message, None
+
+
+def _beam_at(snapshot: Snapshot, y: int, x: int) -> tuple[float, float] | None:
+    com_yx = snapshot.values("com_yx")
+    if com_yx is None or y >= com_yx.shape[0] or x >= com_yx.shape[1] or not np.isfinite(com_yx[y, x]).all():
+        return None
+    return float(com_yx[y, x, 0]), float(com_yx[y, x, 1])
+
+
+def _circles(status: EngineStatus, centre_yx: tuple[float, float] | None) -> tuple[Circle, ...]:
+    if centre_yx is None:
+        if status.scan is None:
+            return ()
+        det_y, det_x = status.scan.detector_shape
+        centre_yx = ((det_y - 1) / 2, (det_x - 1) / 2)
+    drawn = (("disk_radius_px", True), ("inner_px", False), ("outer_px", False))
+    radii = ((status.in_force.get(name), is_faint) for name, is_faint in drawn)
+    return tuple(Circle(centre_yx, float(radius), is_faint) for radius, is_faint in radii if radius)

@@ -1,0 +1,56 @@
+"""What the operator looks at: one selection that every pane draws from and every pane may set."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from gui.presenters.levels import Scale
+
+DEFAULT_LEVEL = 2
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One value for the whole window; a change makes a new one.
+
+    ``hover_yx`` is the scan position under the mouse, ``pinned_yx`` one that stays when the mouse leaves,
+    ``node_id`` the cluster or branch that is selected, ``level`` the depth at which the map is coloured
+    (1 = below the root). None means nothing of that kind.
+    """
+
+    hover_yx: tuple[int, int] | None = None
+    pinned_yx: tuple[int, int] | None = None
+    node_id: int | None = None
+    level: int = DEFAULT_LEVEL
+
+    @property
+    def position_yx(self) -> tuple[int, int] | None:
+        """The scan position whose pattern is wanted: the hovered one, else the pinned one."""
+        return self.hover_yx if self.hover_yx is not None else self.pinned_yx
+
+    def with_hover(self, position_yx: tuple[int, int] | None) -> Self:
+        """The mouse is over this scan position, or over none."""
+        return replace(self, hover_yx=position_yx)
+
+    def with_pin(self, position_yx: tuple[int, int] | None) -> Self:
+        """A position that stays shown when the mouse leaves the map."""
+        return replace(self, pinned_yx=position_yx)
+
+    def with_node(self, node_id: int | None) -> Self:
+        """A cluster is selected: its mean pattern replaces the single one until the mouse moves."""
+        return replace(self, node_id=node_id, hover_yx=None, pinned_yx=None)
+
+    def with_level(self, level: int) -> Self:
+        """The map is coloured at this depth."""
+        return replace(self, level=level)
+
+    def cleared(self) -> Self:
+        """Nothing pinned, nothing selected; the mouse is where it is."""
+        return replace(self, pinned_yx=None, node_id=None)
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How things are drawn, as opposed to what is selected."""
+
+    scale: Scale = Scale.LOG
+    show_labels: bool = True

@@ -1,0 +1,264 @@
+"""All words of the window. Sentences say what happened, what is kept, and what can be done."""
+
+from pathlib import PurePath
+from typing import Any
+
+from gui.presenters.levels import Scale
+from gui.presenters.numbers import count, duration, percent, shape
+from gui.presenters.phase import Phase
+from gui.presenters.scale_bar import ImageScale
+from gui.presenters.status import EngineStatus
+from streamer.model import ClusterNode, FinishReason
+
+LAG_AMBER_S = 1.0
+LAG_ORANGE_S = 5.0
+
+PILLS: dict[Phase, tuple[str, str]] = {
+    Phase.CONNECTING: ("◌", "CONNECTING"),
+    Phase.ENGINE_GONE: ("!", "ENGINE GONE"),
+    Phase.IDLE: ("◌", "NOTHING OPEN"),
+    Phase.WAITING: ("◌", "WAITING FOR STREAM"),
+    Phase.SCANNING: ("▶", "SCANNING"),
+    Phase.SAVING: ("⬇", "SAVING"),
+    Phase.ANALYSING: ("⟳", "ANALYSING"),
+    Phase.DONE: ("✓", "DONE"),
+    Phase.RECORDED: ("✓", "RECORDED"),
+    Phase.STOPPED: ("■", "STOPPED"),
+    Phase.STREAM_LOST: ("!", "STREAM LOST"),
+    Phase.OVERRUN: ("!", "OVERRUN"),
+    Phase.FAILED: ("!", "SCAN FAILED"),
+}
+
+FINISH_REASONS: dict[FinishReason, str] = {
+    FinishReason.COMPLETED: "The scan is complete.",
+    FinishReason.STOPPED: "The scan was stopped by hand.",
+    FinishReason.STREAM_LOST: "The detector stream was lost.",
+    FinishReason.OVERRUN: "The detector sent faster than this computer could write.",
+    FinishReason.FAILED: "The scan ended with an error.",
+}
+
+NEXT_STEPS: dict[FinishReason, str] = {
+    FinishReason.COMPLETED: "Analyse starts the full analysis.",
+    FinishReason.STOPPED: "Analyse works on what is there.",
+    FinishReason.STREAM_LOST: "The sender may come back and continue it; Analyse works on what is there.",
+    FinishReason.OVERRUN: "Use a faster disk or a longer dwell time; Analyse works on what is there.",
+    FinishReason.FAILED: "The Log tab says why; Analyse works on what is there.",
+}
+
+SCALES: dict[Scale, str] = {Scale.LINEAR: "Lin", Scale.SQRT: "√", Scale.LOG: "Log"}
+
+PATTERN_TITLE = "Pattern at cursor"
+CLUSTER_PATTERN_TITLE = "Mean pattern of cluster"
+MEAN_PATTERN_TITLE = "Mean pattern of the scan"
+TILES_TITLE = "Mean pattern of each cluster"
+PINNED = " · pinned, Esc releases it"
+TAG_PROVISIONAL = "provisional"
+TAG_SETTLED = "settled"
+
+MAP_WAITING = "Waiting for the detector.\nThe map fills in here when the first row arrives."
+MAP_CONNECTING = "Connecting to the engine…"
+MAP_EMPTY = "No cluster map yet."
+PATTERN_EMPTY = "Move the mouse over the map:\nthe pattern of that position appears here."
+PATTERN_WAITING = "The first pattern appears here."
+TILES_EMPTY = "The mean pattern of each cluster appears here\nwhen the first clusters are in."
+TREE_EMPTY = "The hierarchy grows here\nwhen the first clusters are in."
+IMAGE_EMPTY = "No data yet"
+RINGS_EMPTY = "No radial profile yet."
+ELBOW_EMPTY = "No elbow curve for this cluster yet."
+STREAM_EMPTY = "No stream yet."
+ALIGNMENT_EMPTY = "No alignment yet."
+LOG_EMPTY = "Nothing to report."
+
+MOMENTUM_TITLE = "k-space: clusters of detector pixels"
+MOMENTUM_MAP_TITLE = "Clusters of the detector"
+MOMENTUM_TILES_TITLE = "Real-space image of each"
+ENGINE_GONE_TITLE = "The engine does not answer."
+ESC_CLEARS = "Esc clears"
+
+FIRST_CLUSTERS = "Showing bright field until the first clusters are in."
+PROVISIONAL = "Clusters are provisional until the scan ends."
+SETTLED = "Clusters have settled; they stay provisional until the scan ends."
+STALLED = (
+    "No pattern has come for a while, but the sender is still there. The scan goes on when it sends again."
+)
+
+
+def pill_sentence(
+    phase: Phase, status: EngineStatus, *, has_labels: bool, endpoint: str, attempt: int
+) -> str:
+    """The sentence beside the pill."""
+    match phase:
+        case Phase.CONNECTING:
+            return f"Connecting to {endpoint}."
+        case Phase.ENGINE_GONE:
+            return f"No answer from {endpoint}. Trying again, attempt {attempt}."
+        case Phase.IDLE:
+            return "The engine is there; it holds no scan and listens for none."
+        case Phase.WAITING:
+            return f"Listening on {status.listen}. No scan yet."
+        case Phase.SCANNING:
+            return scanning_sentence(status, has_labels=has_labels)
+        case Phase.SAVING:
+            return "The last patterns are being written to disk. Do not unplug."
+        case Phase.ANALYSING:
+            return analysing_sentence(status)
+        case Phase.DONE:
+            return done_sentence(status)
+        case _:
+            return ended_sentence(status)
+
+
+def scanning_sentence(status: EngineStatus, *, has_labels: bool) -> str:
+    """What to know during a scan, the most urgent thing only."""
+    if status.stalled:
+        return STALLED
+    if status.lag_s > LAG_AMBER_S:
+        safe = "Nothing is lost" if not status.counters.frames_missing else "What came is kept"
+        return (
+            f"Analysis is {duration(status.lag_s)} behind the detector. "
+            f"{safe}: {count(status.n_queued)} patterns are queued."
+        )
+    if not has_labels:
+        return FIRST_CLUSTERS
+    return SETTLED if status.settled else PROVISIONAL
+
+
+def analysing_sentence(status: EngineStatus) -> str:
+    """Which step runs and how long it takes."""
+    progress = status.progress
+    if progress is None:
+        return "The full analysis starts. Map and patterns stay usable."
+    left = "" if progress.left_s is None else f" · about {duration(progress.left_s)} left"
+    return f"Step {progress.step} of {progress.n_steps}: {progress.name}{left}. Map and patterns stay usable."
+
+
+def done_sentence(status: EngineStatus) -> str:
+    """What was found, and how the scan ended where it did not end as planned."""
+    early = ""
+    if status.finish_reason not in (None, FinishReason.COMPLETED):
+        early = f"{FINISH_REASONS[status.finish_reason]} "
+    took = f" · analysed in {duration(sum(status.seconds.values()))}" if status.seconds else ""
+    return f"{early}{cluster_count(status.tree)}{took}"
+
+
+def cluster_count(tree: tuple[ClusterNode, ...]) -> str:
+    """Such as "3 clusters, 8 sub-clusters"."""
+    n_first = sum(node.level == 1 for node in tree)
+    n_below = sum(node.level == 2 for node in tree)
+    text = f"{n_first} cluster{'s' * (n_first != 1)}"
+    return f"{text}, {n_below} sub-cluster{'s' * (n_below != 1)}" if n_below else text
+
+
+def ended_sentence(status: EngineStatus) -> str:
+    """How the scan ended, what is kept and what can be done, for a scan that is not analysed."""
+    if status.finish_reason is None:
+        return "No scan has ended."
+    reason = FINISH_REASONS[status.finish_reason]
+    return f"{reason} {kept(status)} {NEXT_STEPS[status.finish_reason]}"
+
+
+def kept(status: EngineStatus) -> str:
+    """What is safe of the scan."""
+    n_kept = status.counters.frames_stored
+    if status.recording:
+        return f"{count(n_kept)} patterns are kept in {PurePath(status.recording).name}."
+    return "No recording was asked for; clusters and images stay until the engine ends."
+
+
+def engine_gone(endpoint: str, exit_code: int | None) -> str:
+    """Which engine does not answer, what is kept, what happens next."""
+    if exit_code is None:
+        return (
+            f"No answer from {endpoint}. What you see stays shown, what the engine has recorded is on disk. "
+            "This window connects again by itself."
+        )
+    return (
+        f"Its process ended with code {exit_code}. What you see stays shown, the recording is on disk. "
+        "Close this window and start it again to go on."
+    )
+
+
+def fault_text(status: EngineStatus) -> str:
+    """What goes on the banner of a scan that ended badly, after the title that says how it ended."""
+    if status.finish_reason is None:
+        return ""
+    why = stopped_at(status)
+    if status.finish_reason is not FinishReason.STREAM_LOST and status.problems:
+        why = status.problems[-1].text
+    return f"{why} {kept(status)} {NEXT_STEPS[status.finish_reason]}"
+
+
+def stopped_at(status: EngineStatus) -> str:
+    """Where the stream stopped."""
+    n_received = status.counters.frames_received
+    row = ""
+    if status.scan and n_received:
+        row = f" (row {min(n_received, status.scan.n_positions) // status.scan.scan_shape[1]})"
+    return f"It stopped at pattern {count(n_received)}{row}."
+
+
+def scan_summary(status: EngineStatus) -> str:
+    """Name and size of the scan."""
+    if status.scan is None:
+        return "no scan yet"
+    name = PurePath(status.result or status.recording or "").name or f"scan {status.scan.scan_id[:8]}"
+    return f"{name} · {shape(status.scan.scan_shape)} positions · {shape(status.scan.detector_shape)} px"
+
+
+def ready(status: EngineStatus) -> str:
+    """The status bar where nothing is under the cursor."""
+    if status.listen and status.scan is None:
+        return f"Ready. Listening on {status.listen}."
+    return "Move over the map for patterns, click for clusters." if status.scan else ""
+
+
+def rings_note(in_force: dict[str, Any]) -> str:
+    """Ring, threshold and number of features in one line."""
+    inner, outer = in_force.get("inner_px"), in_force.get("outer_px")
+    parts = [] if inner is None or outer is None else [f"ring {inner:.3g}–{outer:.3g} px"]
+    if in_force.get("threshold") is not None:
+        parts.append(f"threshold {percent(in_force['threshold'])}")
+    if in_force.get("n_features") is not None:
+        parts.append(f"{count(int(in_force['n_features']))} feature pixels")
+    return " · ".join(parts)
+
+
+def elbow_title(node: ClusterNode) -> str:
+    """Whose children the curve is about."""
+    return "Split of the whole scan" if node.level == 0 else f"Split of cluster {node_label(node)}"
+
+
+def elbow_note(node: ClusterNode) -> str:
+    """Such as "K = 3 (auto 3)"."""
+    return f"K = {node.k} (auto {node.k_auto})"
+
+
+def progress_text(phase: Phase, status: EngineStatus, fraction: float) -> str:
+    """The text on the progress bar."""
+    if phase in (Phase.CONNECTING, Phase.WAITING, Phase.IDLE):
+        return "–"
+    share = percent(fraction)
+    left_s = status.progress.left_s if phase is Phase.ANALYSING and status.progress else status.left_s
+    if phase in (Phase.SCANNING, Phase.ANALYSING) and left_s is not None:
+        return f"{share} · {'about ' * (phase is Phase.ANALYSING)}{duration(left_s)} left"
+    if phase in (Phase.STOPPED, Phase.STREAM_LOST, Phase.OVERRUN, Phase.FAILED):
+        return f"{share} · stopped"
+    return share
+
+
+def position(position_yx: tuple[int, int], scale: ImageScale) -> str:
+    """A scan position in the unit of the map: "x 152.2 nm, y 29.4 nm"."""
+    y, x = position_yx
+    if scale.unit == "px":
+        return f"x {x}, y {y} px"
+    return f"x {x * scale.per_px:.1f} {scale.unit}, y {y * scale.per_px:.1f} {scale.unit}"
+
+
+def node_label(node: ClusterNode) -> str:
+    """The number of a cluster, with its title where it has one."""
+    return f"{node.name} {node.title}".strip()
+
+
+def members(node: ClusterNode, n_all: int) -> str:
+    """Number and share of patterns, such as "5 445 · 15 %"."""
+    return f"{count(node.n_patterns)} · {percent(node.n_patterns / n_all if n_all else 0.0)}"

@@ -1,0 +1,260 @@
+"""What each pane shows: frozen values, compared to find out whether a pane must be painted again.
+
+Arrays take no part in the comparison; `key` (version, level, scale, ...) stands for them. Images are uint8:
+0 is "no value", 1..255 brightness; or RGBA. Positions are (y, x) in pixels of the image, pixel centres whole.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.presenters.levels import Scale
+from gui.presenters.palette import Rgb
+from gui.presenters.phase import Phase
+from gui.presenters.scale_bar import ImageScale
+
+Image = NDArray[np.uint8]
+UNCALIBRATED = ImageScale()
+
+
+class Severity(StrEnum):
+    """How much something matters; never shown by colour alone."""
+
+    NORMAL = "normal"
+    AMBER = "amber"
+    ORANGE = "orange"
+
+
+class Emphasis(StrEnum):
+    """How a cluster stands out against the others."""
+
+    NORMAL = "normal"
+    HOVERED = "hovered"
+    SELECTED = "selected"
+    DIMMED = "dimmed"
+
+
+@dataclass(frozen=True)
+class HeaderView:
+    """Pill, two lines of text, progress and which buttons work."""
+
+    phase: Phase
+    icon: str
+    word: str
+    summary: str
+    sentence: str
+    severity: Severity
+    fraction: float
+    progress: str
+    can_stop: bool
+    can_analyze: bool
+    can_cancel: bool
+
+
+@dataclass(frozen=True)
+class BannerView:
+    """Something that needs the operator; `key` is the same as long as it is the same matter."""
+
+    key: str
+    severity: Severity
+    title: str
+    text: str
+    offers_analyze: bool = False
+
+
+@dataclass(frozen=True)
+class StatusField:
+    """One figure of the status bar."""
+
+    name: str
+    value: str
+    severity: Severity = Severity.NORMAL
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """The status bar: what is under the cursor, and the figures of the stream."""
+
+    left: str
+    fields: tuple[StatusField, ...]
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """One image with its title; `message` stands in its place where there is none."""
+
+    key: Hashable
+    image: Image | None = field(compare=False)
+    title: str = ""
+    note: str = ""
+    message: str = ""
+    scale: ImageScale = UNCALIBRATED
+    crosshair_yx: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class MapLabel:
+    """The number of a cluster, printed on the map at (y, x)."""
+
+    y: float
+    x: float
+    text: str
+    emphasis: Emphasis = Emphasis.NORMAL
+
+
+@dataclass(frozen=True)
+class MapView:
+    """The cluster map, RGBA; before the first labels the bright field stands in for it."""
+
+    picture: ImageView
+    labels: tuple[MapLabel, ...] = ()
+    newest_row: int | None = None
+    levels: tuple[int, ...] = ()
+    level: int = 1
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A circle drawn on a pattern."""
+
+    centre_yx: tuple[float, float]
+    radius_px: float
+    is_faint: bool = False
+
+
+@dataclass(frozen=True)
+class PatternView:
+    """One diffraction pattern with its rings."""
+
+    picture: ImageView
+    circles: tuple[Circle, ...] = ()
+    intensity: Scale = Scale.LOG
+
+
+@dataclass(frozen=True)
+class TileView:
+    """The picture of one cluster in a coloured frame."""
+
+    node_id: int
+    key: Hashable
+    image: Image | None = field(compare=False)
+    colour: Rgb = (0, 0, 0)
+    name: str = ""
+    caption: str = ""
+    emphasis: Emphasis = Emphasis.NORMAL
+
+
+@dataclass(frozen=True)
+class TilesView:
+    """All clusters of a level side by side."""
+
+    tiles: tuple[TileView, ...] = ()
+    title: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class TreeNodeView:
+    """A node of the hierarchy at (x, y), both 0..1."""
+
+    node_id: int
+    x: float
+    y: float
+    parent_xy: tuple[float, float] | None
+    colour: Rgb
+    name: str
+    caption: str
+    emphasis: Emphasis = Emphasis.NORMAL
+
+
+@dataclass(frozen=True)
+class TreeView:
+    """The hierarchy; `level_y` is where the cut of the shown level lies, 0..1."""
+
+    nodes: tuple[TreeNodeView, ...] = ()
+    level_y: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RingsView:
+    """Rotational mean of the STD pattern against radius, with the ring and the threshold in force."""
+
+    key: Hashable
+    radial_std: NDArray[np.float32] | None = field(compare=False)
+    inner_px: float | None = None
+    outer_px: float | None = None
+    threshold: float | None = None
+    note: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class ElbowView:
+    """Inertia against K for one node, relative to its largest value."""
+
+    key: Hashable
+    k: tuple[int, ...] = field(compare=False, default=())
+    inertia: tuple[float, ...] = field(compare=False, default=())
+    chosen_k: int | None = None
+    title: str = ""
+    note: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class StreamView:
+    """Rate and lag of the last two minutes."""
+
+    version: int
+    age_s: tuple[float, ...] = field(compare=False, default=())
+    receive_hz: tuple[float, ...] = field(compare=False, default=())
+    lag_s: tuple[float, ...] = field(compare=False, default=())
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class MomentumView:
+    """Clusters of detector pixels: their map in reciprocal space, and the real-space image of each."""
+
+    label_map: ImageView
+    tiles: TilesView
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return self.label_map.image is None
+
+
+@dataclass(frozen=True)
+class LogView:
+    """What was reported, oldest first: (severity, text)."""
+
+    lines: tuple[tuple[Severity, str], ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class UiState:
+    """The whole window at one moment."""
+
+    header: HeaderView
+    banner: BannerView | None
+    status: StatusView
+    cluster_map: MapView
+    bright_field: ImageView
+    annular_dark_field: ImageView
+    pattern: PatternView
+    tiles: TilesView
+    tree: TreeView
+    rings: RingsView
+    elbow: ElbowView
+    alignment_y: ImageView
+    alignment_x: ImageView
+    stream: StreamView
+    momentum: MomentumView
+    log: LogView
