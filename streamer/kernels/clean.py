@@ -1,0 +1,54 @@
+"""Raw detector values to finite float32, whatever the dtype; non-finite pixels never spread."""
+
+import numpy as np
+from numba import njit
+
+from streamer.kernels.flags import FASTMATH
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def clean_frames(frames, max_bad, out, n_bad):
+    """Copy frames to float32 and mend single non-finite pixels by the mean of their finite neighbours.
+
+    Parameters
+    ----------
+    frames
+        (n, det_y, det_x), any real dtype.
+    max_bad
+        A frame with more non-finite pixels than this is not usable: it comes out as zeros.
+    out
+        (n, det_y, det_x) float32.
+    n_bad
+        (n,) int64: non-finite pixels of each frame.
+    """
+    n_y, n_x = frames.shape[1], frames.shape[2]
+    for i in range(frames.shape[0]):
+        total = np.float32(0.0)
+        for y in range(n_y):
+            for x in range(n_x):
+                value = np.float32(frames[i, y, x])
+                out[i, y, x] = value
+                # inf - inf and NaN are not zero: one sum tells whether any pixel is not finite.
+                total += value - value
+        n_bad[i] = 0
+        if total == 0.0:
+            continue
+        for y in range(n_y):
+            for x in range(n_x):
+                if not np.isfinite(out[i, y, x]):
+                    n_bad[i] += 1
+        if n_bad[i] > max_bad:
+            out[i] = 0.0
+            continue
+        for y in range(n_y):
+            for x in range(n_x):
+                if np.isfinite(frames[i, y, x]):
+                    continue
+                total_near = 0.0
+                n_near = 0
+                for v in range(max(0, y - 1), min(n_y, y + 2)):
+                    for u in range(max(0, x - 1), min(n_x, x + 2)):
+                        if np.isfinite(frames[i, v, u]):
+                            total_near += frames[i, v, u]
+                            n_near += 1
+                out[i, y, x] = total_near / n_near if n_near else 0.0
