@@ -14,7 +14,7 @@ from streamer.model import EngineState
 LOW_DISK_BYTES = 5e9
 
 
-def header_view(snapshot: Snapshot, *, has_labels: bool) -> HeaderView:
+def header_view(snapshot: Snapshot) -> HeaderView:
     """Pill, sentences, progress and buttons."""
     status = snapshot.status
     phase = phase_of(snapshot)
@@ -27,7 +27,11 @@ def header_view(snapshot: Snapshot, *, has_labels: bool) -> HeaderView:
         word=word,
         summary=texts.scan_summary(status),
         sentence=texts.pill_sentence(
-            phase, status, has_labels=has_labels, endpoint=snapshot.endpoint, attempt=snapshot.attempt
+            phase,
+            status,
+            has_labels=snapshot.values("label_maps") is not None,
+            endpoint=snapshot.endpoint,
+            attempt=snapshot.attempt,
         ),
         severity=_lag_severity(status) if phase is Phase.SCANNING else Severity.NORMAL,
         fraction=fraction,

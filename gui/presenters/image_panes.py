@@ -108,7 +108,7 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
 def paint_labels(
     label_map: NDArray[np.int32], colours: Mapping[int, Rgb], lit: frozenset[int] | None
 ) -> Image:
-    """A label map (scan_y, scan_x) as RGBA; where `lit` is given, the others step back and it has a white edge."""
+    """A label map (scan_y, scan_x) as RGBA; where `lit` is given, the others step back."""
     ids = np.array(sorted(colours), dtype=np.int32)
     table = np.zeros((len(ids) + 1, 4), dtype=np.uint8)
     table[0] = (*NOT_VISITED, 255)

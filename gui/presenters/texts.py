@@ -45,6 +45,11 @@ NEXT_STEPS: dict[FinishReason, str] = {
     FinishReason.FAILED: "The Log tab says why; Analyse works on what is there.",
 }
 
+SCALE_TIPS: dict[Scale, str] = {
+    Scale.LINEAR: "Linear intensity (N)",
+    Scale.SQRT: "Square root of the intensity (Q)",
+    Scale.LOG: "Logarithm of the intensity (L)",
+}
 SCALES: dict[Scale, str] = {Scale.LINEAR: "Lin", Scale.SQRT: "√", Scale.LOG: "Log"}
 
 PATTERN_TITLE = "Pattern at cursor"
@@ -54,6 +59,31 @@ TILES_TITLE = "Mean pattern of each cluster"
 PINNED = " · pinned, Esc releases it"
 TAG_PROVISIONAL = "provisional"
 TAG_SETTLED = "settled"
+
+MAP_TITLE = "Cluster map"
+VIRTUAL_TITLE = "Virtual images"
+TREE_TITLE = "Hierarchy"
+STREAM_TITLE = "Stream"
+LEVEL = "Level"
+LABELS = "Numbers"
+LABELS_TIP = "Print the number of each cluster on the map (T)"
+PANE_PAUSED = "This pane is paused, the others go on."
+RETRY = "Retry"
+DETAILS = "Details"
+CLOSE = "Close"
+ANALYSE_REST = "Analyse what is there"
+TABS = {"rings": "Rings", "elbow": "Elbow", "alignment": "Alignment", "stream": "Stream", "log": "Log"}
+MOMENTUM_TAB = "k-space"
+AXIS_RADIUS = "radius (px)"
+AXIS_STD = "rotational STD"
+AXIS_K = "clusters K"
+AXIS_INERTIA = "inertia / largest"
+AXIS_RATE = "patterns / s"
+AXIS_LAG = "lag (s)"
+AXIS_AGE = "seconds before now"
+
+KEYS_TITLE = "Keys"
+KEYS_COLUMNS = ["Key", "What it does"]
 
 MAP_WAITING = "Waiting for the detector.\nThe map fills in here when the first row arrives."
 MAP_CONNECTING = "Connecting to the engine…"
@@ -244,6 +274,11 @@ def progress_text(phase: Phase, status: EngineStatus, fraction: float) -> str:
     if phase in (Phase.STOPPED, Phase.STREAM_LOST, Phase.OVERRUN, Phase.FAILED):
         return f"{share} · stopped"
     return share
+
+
+def level_tip(level: int) -> str:
+    """Tool tip of a level button."""
+    return f"Colour the map by level {level} of the hierarchy ({level})"
 
 
 def position(position_yx: tuple[int, int], scale: ImageScale) -> str:

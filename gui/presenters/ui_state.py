@@ -1,8 +1,6 @@
-"""Snapshot and selection in, everything that the panes show out: one pure function for the whole window.
+"""Snapshot and selection in, everything that the panes show out: the whole window as one value."""
 
-The memo it is given saves work between two calls and changes nothing of the result, except that the numbers
-on the map stay at their places while it fills in.
-"""
+from functools import cached_property
 
 from gui.presenters.chart_panes import elbow_view, log_view, rings_view, stream_view
 from gui.presenters.clusters import Clusters
@@ -14,17 +12,28 @@ from gui.presenters.pattern_pane import pattern_view
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
 from gui.presenters.tree_pane import tree_view
-from gui.presenters.views import UiState
+from gui.presenters.views import (
+    BannerView,
+    ElbowView,
+    HeaderView,
+    ImageView,
+    LogView,
+    MapView,
+    MomentumView,
+    PatternView,
+    RingsView,
+    StatusView,
+    StreamView,
+    TilesView,
+    TreeView,
+)
 
 
-def ui_state(
-    snapshot: Snapshot,
-    selection: Selection,
-    options: ViewOptions,
-    memo: Memo | None = None,
-    dismissed: frozenset[str] = frozenset(),
-) -> UiState:
-    """What every pane shows.
+class UiState:
+    """What every pane shows at one moment: a pure function of what it is made from.
+
+    Each pane is computed when it is first asked for, all from the same snapshot and selection: panes cannot
+    contradict each other, one that fails takes no other along, and a hidden one costs nothing.
 
     Parameters
     ----------
@@ -33,29 +42,95 @@ def ui_state(
     selection, options
         What the operator looks at, and how it is drawn.
     memo
-        Kept by the caller from one call to the next; None computes everything anew.
+        Kept by the caller from one state to the next. It saves work and changes nothing of the result, except
+        that the numbers on the map stay at their places while it fills in.
     dismissed
         Keys of banners that the operator has closed.
     """
-    memo = memo or Memo()
-    clusters = Clusters.of(snapshot, selection, memo)
-    bright_field, annular_dark_field = virtual_views(snapshot, selection, memo)
-    alignment_y, alignment_x = alignment_views(snapshot, selection, memo)
-    return UiState(
-        header=header_view(snapshot, has_labels=clusters.has_labels),
-        banner=banner_view(snapshot, dismissed),
-        status=status_view(snapshot, selection, clusters),
-        cluster_map=map_view(snapshot, selection, options, clusters, memo),
-        bright_field=bright_field,
-        annular_dark_field=annular_dark_field,
-        pattern=pattern_view(snapshot, selection, options, clusters, memo),
-        tiles=tiles_view(snapshot, options, clusters, memo),
-        tree=tree_view(clusters),
-        rings=rings_view(snapshot),
-        elbow=elbow_view(snapshot, selection),
-        alignment_y=alignment_y,
-        alignment_x=alignment_x,
-        stream=stream_view(snapshot),
-        momentum=momentum_view(snapshot, memo),
-        log=log_view(snapshot),
-    )
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        selection: Selection,
+        options: ViewOptions,
+        memo: Memo | None = None,
+        dismissed: frozenset[str] = frozenset(),
+    ) -> None:
+        self._snapshot, self._selection, self._options = snapshot, selection, options
+        self._memo = memo or Memo()
+        self._dismissed = dismissed
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """The clusters as the selection sees them; cluster map, tiles, tree and status share it."""
+        return Clusters.of(self._snapshot, self._selection, self._memo)
+
+    @cached_property
+    def header(self) -> HeaderView:
+        """Pill, sentences, progress, buttons."""
+        return header_view(self._snapshot)
+
+    @cached_property
+    def banner(self) -> BannerView | None:
+        """What needs the operator, None for nothing."""
+        return banner_view(self._snapshot, self._dismissed)
+
+    @cached_property
+    def status(self) -> StatusView:
+        """The line at the bottom."""
+        return status_view(self._snapshot, self._selection, self.clusters)
+
+    @cached_property
+    def cluster_map(self) -> MapView:
+        """Pane A."""
+        return map_view(self._snapshot, self._selection, self._options, self.clusters, self._memo)
+
+    @cached_property
+    def virtual_images(self) -> tuple[ImageView, ImageView]:
+        """Pane B: bright field, annular dark field."""
+        return virtual_views(self._snapshot, self._selection, self._memo)
+
+    @cached_property
+    def pattern(self) -> PatternView:
+        """Pane C."""
+        return pattern_view(self._snapshot, self._selection, self._options, self.clusters, self._memo)
+
+    @cached_property
+    def tiles(self) -> TilesView:
+        """Pane D."""
+        return tiles_view(self._snapshot, self._options, self.clusters, self._memo)
+
+    @cached_property
+    def tree(self) -> TreeView:
+        """Pane E."""
+        return tree_view(self.clusters)
+
+    @cached_property
+    def rings(self) -> RingsView:
+        """Tab Rings."""
+        return rings_view(self._snapshot)
+
+    @cached_property
+    def elbow(self) -> ElbowView:
+        """Tab Elbow."""
+        return elbow_view(self._snapshot, self._selection)
+
+    @cached_property
+    def alignment(self) -> tuple[ImageView, ImageView]:
+        """Tab Alignment: y, x."""
+        return alignment_views(self._snapshot, self._selection, self._memo)
+
+    @cached_property
+    def stream(self) -> StreamView:
+        """Pane F during a scan, a tab after it."""
+        return stream_view(self._snapshot)
+
+    @cached_property
+    def momentum(self) -> MomentumView:
+        """Pane F when there is a result."""
+        return momentum_view(self._snapshot, self._memo)
+
+    @cached_property
+    def log(self) -> LogView:
+        """Tab Log."""
+        return log_view(self._snapshot)

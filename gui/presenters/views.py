@@ -236,25 +236,3 @@ class LogView:
 
     lines: tuple[tuple[Severity, str], ...] = ()
     message: str = ""
-
-
-@dataclass(frozen=True)
-class UiState:
-    """The whole window at one moment."""
-
-    header: HeaderView
-    banner: BannerView | None
-    status: StatusView
-    cluster_map: MapView
-    bright_field: ImageView
-    annular_dark_field: ImageView
-    pattern: PatternView
-    tiles: TilesView
-    tree: TreeView
-    rings: RingsView
-    elbow: ElbowView
-    alignment_y: ImageView
-    alignment_x: ImageView
-    stream: StreamView
-    momentum: MomentumView
-    log: LogView

@@ -1,0 +1,69 @@
+"""Every action of the window with its words and keys, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """Name in the program, text on a button, what it does in words, and its keys."""
+
+    name: str
+    text: str
+    tip: str
+    keys: tuple[str, ...]
+
+
+ACTIONS = (
+    ActionSpec("stop", "Stop", "Stop the scan; what was received is kept", ("Shift+F5",)),
+    ActionSpec("analyze", "Analyse", "Analyse the recording", ("F6",)),
+    ActionSpec("cancel", "Cancel", "Cancel the analysis; finished steps are kept", ("Shift+F6",)),
+    ActionSpec("level_1", "Level 1", "Colour the map by level 1", ("1",)),
+    ActionSpec("level_2", "Level 2", "Colour the map by level 2", ("2",)),
+    ActionSpec("level_3", "Level 3", "Colour the map by level 3", ("3",)),
+    ActionSpec("log", "Logarithm", "Logarithmic intensity", ("L",)),
+    ActionSpec("sqrt", "Square root", "Square root of the intensity", ("Q",)),
+    ActionSpec("linear", "Linear", "Linear intensity", ("N",)),
+    ActionSpec("labels", "Numbers", "Numbers on the map on and off", ("T",)),
+    ActionSpec("pin", "Pin", "Keep the pattern under the cursor, or let it go", ("Space",)),
+    ActionSpec("up", "Cursor up", "Move the pinned position up by 1 (Shift: 10)", ("Up", "Shift+Up")),
+    ActionSpec(
+        "down", "Cursor down", "Move the pinned position down by 1 (Shift: 10)", ("Down", "Shift+Down")
+    ),
+    ActionSpec(
+        "left", "Cursor left", "Move the pinned position left by 1 (Shift: 10)", ("Left", "Shift+Left")
+    ),
+    ActionSpec(
+        "right", "Cursor right", "Move the pinned position right by 1 (Shift: 10)", ("Right", "Shift+Right")
+    ),
+    ActionSpec("clear", "Clear", "Clear selection and pin", ("Esc",)),
+    ActionSpec("show_log", "Show log", "Open the Log tab", ("Ctrl+L",)),
+    ActionSpec("full_screen", "Full screen", "Full screen on and off", ("F11",)),
+    ActionSpec("keys", "Keys", "List the keys", ("F1",)),
+    ActionSpec("quit", "Quit", "Close the window; the engine finishes what it does", ("Ctrl+Q",)),
+)
+
+
+def add_actions(
+    window: QtWidgets.QMainWindow, slots: dict[str, Callable[[], None]]
+) -> dict[str, QtWidgets.QAction]:
+    """Make every action of the table, with the slot of its name.
+
+    Raises
+    ------
+    KeyError
+        An action has no slot.
+    """
+    made = {}
+    for spec in ACTIONS:
+        action = QtWidgets.QAction(spec.text, window)
+        action.setShortcuts([QtGui.QKeySequence(key) for key in spec.keys])
+        action.setShortcutContext(QtCore.Qt.ShortcutContext.WindowShortcut)
+        action.setToolTip(spec.tip)
+        slot = slots[spec.name]
+        action.triggered.connect(lambda _checked=False, slot=slot: slot())
+        window.addAction(action)
+        made[spec.name] = action
+    return made

@@ -1,0 +1,184 @@
+"""`livestem monitor` and `livestem view`: puts engine, refresh thread and window together.
+
+Qt and numpy are imported inside the functions, so that asking for help stays quick.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from gui.engine_process import Endpoints, EngineProcess
+
+FREE_PORT = "tcp://127.0.0.1:*"
+FIRST_STATE_S = 10.0
+
+
+@click.command("monitor")
+@click.option("--listen", metavar="ENDPOINT", help="Where the detector's stream comes in.")
+@click.option("--record", metavar="DIR", type=click.Path(file_okay=False), help="Folder for recordings.")
+@click.option("--publish", metavar="ENDPOINT", help="Where the engine's states go out.")
+@click.option("--control", metavar="ENDPOINT", help="Where commands come in.")
+def monitor_command(**options: str | None) -> None:
+    """Start an engine and watch it: the live view beside the microscope."""
+    from gui.display import require_display, require_qt
+
+    require_display()
+    require_qt()
+    # What is not given is left to `livestem serve`, so that both commands have the same defaults.
+    arguments = [part for name, value in options.items() if value for part in (f"--{name}", value)]
+    with _child_engine(arguments) as (engine, endpoints):
+        _open_window(endpoints, engine.exit_code, None)
+
+
+@click.command("view")
+@click.argument("target")
+@click.option("--snapshot", metavar="PNG", type=click.Path(dir_okay=False), help="Draw the window to a file.")
+@click.option("--control", metavar="ENDPOINT", help="Control endpoint of the engine, if not as it says.")
+def view_command(target: str, snapshot: str | None, control: str | None) -> None:
+    """Look at a result, a recording, or a running engine.
+
+    TARGET is a file, or tcp://host:port where an engine publishes its state.
+    """
+    from gui.display import prepare_snapshot, require_display, require_qt
+
+    is_engine = "://" in target
+    if not is_engine:
+        require_file(Path(target))
+    if snapshot is None:
+        require_display()
+    else:
+        prepare_snapshot()
+    require_qt()
+    picture = Path(snapshot) if snapshot else None
+    if is_engine:
+        _open_window(running_engine(target, control), lambda: None, picture)
+        return
+    arguments = ["--result", target, "--publish", FREE_PORT, "--control", FREE_PORT]
+    with _child_engine(arguments) as (engine, endpoints):
+        _open_window(endpoints, engine.exit_code, picture)
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is not there.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file.
+    """
+    from streamer.errors import FileFormatError
+
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise FileFormatError(
+            f"{path} {what}. "
+            "Give a result (*.result.h5), a recording (*.h5), or tcp://host:port of an engine."
+        )
+
+
+def running_engine(publish: str, control: str | None) -> "Endpoints":
+    """Both endpoints of an engine of which the published one is known: its state says the other.
+
+    Raises
+    ------
+    EngineUnreachable
+        No engine publishes there.
+    SettingsError
+        The endpoint is not one of ZeroMQ.
+    """
+    import zmq
+
+    from gui.engine_process import Endpoints
+    from streamer.errors import EngineUnreachable, SettingsError, WireError
+    from streamer.wire.control import decode
+
+    if control is not None:
+        return Endpoints(publish, control)
+    context = zmq.Context()
+    try:
+        states = context.socket(zmq.SUB)
+        states.setsockopt(zmq.SUBSCRIBE, b"")
+        states.connect(publish)
+        if not states.poll(int(FIRST_STATE_S * 1000)):
+            raise EngineUnreachable(
+                f"No engine publishes at {publish} (waited {FIRST_STATE_S:g} s). "
+                "Check the address, or start one with `livestem serve`."
+            )
+        told = decode(states.recv_multipart()).header["endpoints"]["control"]
+    except zmq.ZMQError as error:
+        raise SettingsError(f"{publish} is no endpoint: {error}. Expected tcp://host:port.") from None
+    except (WireError, KeyError, TypeError):
+        raise EngineUnreachable(
+            f"What publishes at {publish} is no livestem engine of this version."
+        ) from None
+    finally:
+        context.destroy(linger=0)
+    return Endpoints(publish, reachable_control(publish, told))
+
+
+def reachable_control(publish: str, told: str) -> str:
+    """The control endpoint as seen from here: a wildcard host is that of the published endpoint."""
+    scheme, _, rest = told.partition("://")
+    host, _, port = rest.rpartition(":")
+    if host not in ("*", "0.0.0.0", "[::]"):
+        return told
+    return f"{scheme}://{publish.partition('://')[2].rpartition(':')[0]}:{port}"
+
+
+@contextmanager
+def _child_engine(arguments: list[str]) -> Iterator[tuple["EngineProcess", "Endpoints"]]:
+    """An engine of our own; at the end its input is closed, and what it still does is said."""
+    from gui.engine_process import EngineProcess
+
+    click.echo("Starting the engine …", err=True)
+    engine = EngineProcess(arguments)
+    try:
+        yield engine, engine.wait_ready()
+    finally:
+        if not engine.release():
+            click.echo(
+                f"The engine (process {engine.pid}) finishes the scan or analysis that runs, "
+                "then ends by itself.",
+                err=True,
+            )
+
+
+def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], picture: Path | None) -> None:
+    """Open the window on an engine until it is closed; or draw it to `picture`."""
+    import faulthandler
+    import signal
+
+    from pyqtgraph.Qt import QtWidgets
+
+    from gui import theme
+    from gui.errors_shown import ErrorReports
+    from gui.main_window import MainWindow
+    from gui.refresh import RefreshThread
+    from gui.snapshot_picture import draw_snapshot
+
+    faulthandler.enable()
+    errors = ErrorReports(Path(tempfile.gettempdir()) / "livestem-window.log")
+    errors.install()
+    # Ctrl-C in the terminal closes the window; the engine has a session of its own and goes on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    app = QtWidgets.QApplication(["livestem"])
+    theme.apply(app)
+    refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code)
+    refresh.start()
+    window = MainWindow(refresh, errors)
+    try:
+        if picture is not None:
+            draw_snapshot(window, refresh.latest, picture)
+            click.echo(picture)
+        else:
+            window.resize(1600, 1000)
+            window.show()
+            app.exec()
+    finally:
+        window.close()
+        refresh.stop()

@@ -1,0 +1,305 @@
+"""The window: polls the newest snapshot, shows what changed, and turns mouse and keys into a selection."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from gui.actions import add_actions
+from gui.errors_shown import ErrorReports
+from gui.panes import Panes, Slot
+from gui.presenters.clusters import node_at
+from gui.presenters.levels import Scale
+from gui.presenters.memo import Memo
+from gui.presenters.selection import Selection, ViewOptions
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.ui_state import UiState
+from gui.presenters.views import BannerView, Severity
+from gui.widgets.banner import Banner
+from gui.widgets.header import Header
+from gui.widgets.keys_dialog import KeysDialog
+from gui.widgets.pane import Pane
+from gui.widgets.status_line import StatusLine
+
+TICK_MS = 33
+HOVER_TICK_MS = 8
+"""While a pattern is awaited the slot is looked at more often: the answer of a near engine takes a few ms."""
+SLOW_TICK_MS = 66
+SLOW_REFRESH_S = 0.025
+
+
+class SnapshotSource(Protocol):
+    """What the window needs of the refresh thread."""
+
+    def latest(self) -> Snapshot:
+        """The newest snapshot; the same object as long as nothing is new."""
+        ...
+
+    def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
+        """Ask for the pattern of a scan position."""
+        ...
+
+    def command(self, name: str) -> None:
+        """Send a command to the engine."""
+        ...
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended the source, if anything did."""
+        ...
+
+
+class MainWindow(QtWidgets.QMainWindow):
+    """The dashboard. It computes nothing: `UiState` says what every pane shows."""
+
+    def __init__(self, source: SnapshotSource, errors: ErrorReports) -> None:
+        super().__init__()
+        self._source, self._errors = source, errors
+        self._selection, self._options = Selection(), ViewOptions()
+        self._memo = Memo()
+        self._dismissed: frozenset[str] = frozenset()
+        self._drawn_from: object = None
+        self._frame: dict[str, object] = {}
+        self._ticks: list[float] = []
+        self._actions = add_actions(self, self._slots())
+        self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
+        self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
+        self._arrange()
+        self._connect()
+        self._timer = QtCore.QTimer(self)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self.tick)
+        self._timer.start()
+        self.tick()
+
+    @property
+    def selection(self) -> Selection:
+        """What the operator looks at."""
+        return self._selection
+
+    def select(self, selection: Selection) -> None:
+        """Look at something else; every pane follows at once."""
+        if selection == self._selection:
+            return
+        self._selection = selection
+        self._source.want_pattern(selection.position_yx)
+        self.refresh()
+
+    def tick(self) -> None:
+        """Look for something new; the timer calls this."""
+        self._count_tick()
+        try:
+            self._source.raise_if_failed()
+        except Exception as error:
+            self._errors.report("The connection ended", error)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the newest snapshot and the selection, only where something changed."""
+        snapshot = self._source.latest()
+        drawn_from = (
+            snapshot.sequence,
+            self._selection,
+            self._options,
+            self._dismissed,
+            self._errors.newest(),
+        )
+        if drawn_from == self._drawn_from:
+            self._pace(snapshot, 0.0)
+            return
+        self._drawn_from = drawn_from
+        started = time.perf_counter()
+        state = UiState(snapshot, self._selection, self._options, self._memo, self._dismissed)
+        self._show_frame(state)
+        for slot in self.panes.slots:
+            self._show_slot(slot, state)
+        self._pace(snapshot, time.perf_counter() - started)
+
+    def _show_frame(self, state: UiState) -> None:
+        """Header, banner, map and status line; each on its own, like the panes."""
+        self._attempt("header", lambda: self._show_header(state), None)
+        self._attempt("banner", lambda: self.banner.set_view(self._error_banner() or state.banner), None)
+        self._attempt("status line", lambda: self.status_line.set_view(state.status), None)
+        self._attempt("fourth place", lambda: self.panes.set_has_momentum(not state.momentum.is_empty), None)
+        if not self.panes.cluster_map.is_paused:
+            self._attempt("cluster map", lambda: self._show_map(state), self.panes.cluster_map)
+
+    def _show_header(self, state: UiState) -> None:
+        view = state.header
+        if self._frame.get("header") == view:
+            return
+        self._frame["header"] = view
+        self.header.set_view(view)
+        for name, can in (
+            ("stop", view.can_stop),
+            ("analyze", view.can_analyze),
+            ("cancel", view.can_cancel),
+        ):
+            self._actions[name].setEnabled(can)
+        self.setWindowTitle(f"{view.word} · {view.summary} · livestem")
+
+    def _show_map(self, state: UiState) -> None:
+        view = state.cluster_map
+        if self._frame.get("map") != (view, self._options):
+            self.panes.cluster_map.set_view(view, show_labels=self._options.show_labels)
+            self._frame["map"] = (view, self._options)
+
+    def _show_slot(self, slot: Slot, state: UiState) -> None:
+        if slot.pane.is_paused or not slot.content.isVisibleTo(self):
+            return
+
+        def show() -> None:
+            view = getattr(state, slot.attribute)
+            if view != slot.shown:
+                slot.show(view)
+                slot.shown = view
+
+        self._attempt(slot.name, show, slot.pane)
+
+    def _attempt(self, name: str, show: Callable[[], None], pane: Pane | None) -> None:
+        """One part of the window that cannot be drawn never stops the others."""
+        try:
+            show()
+        except Exception as error:
+            self._errors.report(f"The {name} could not be drawn", error)
+            if pane is not None:
+                pane.pause(f"{type(error).__name__}: {error}")
+
+    def _error_banner(self) -> BannerView | None:
+        newest = self._errors.newest()
+        if newest is None or f"error {newest[0]}" in self._dismissed:
+            return None
+        return BannerView(f"error {newest[0]}", Severity.AMBER, "", newest[1])
+
+    def _pace(self, snapshot: Snapshot, took_s: float) -> None:
+        """Look again soon when a pattern is awaited, later when drawing is slow; no data is dropped by it."""
+        wanted_yx = self._selection.position_yx
+        answered = wanted_yx is None or (snapshot.pattern and snapshot.pattern.position_yx == wanted_yx)
+        if took_s > SLOW_REFRESH_S:
+            interval = SLOW_TICK_MS
+        else:
+            interval = TICK_MS if answered else HOVER_TICK_MS
+        if interval != self._timer.interval():
+            self._timer.setInterval(interval)
+
+    def _count_tick(self) -> None:
+        now = time.monotonic()
+        self._ticks.append(now)
+        if now - self._ticks[0] >= 1.0:
+            self.status_line.set_display_rate(min(round((len(self._ticks) - 1) / (now - self._ticks[0])), 30))
+            self._ticks = [now]
+
+    def _arrange(self) -> None:
+        centre = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(centre)
+        column.setContentsMargins(4, 2, 4, 2)
+        column.setSpacing(4)
+        column.addWidget(self.header)
+        column.addWidget(self.banner)
+        column.addWidget(self.panes, 1)
+        column.addWidget(self.status_line)
+        self.setCentralWidget(centre)
+
+    def _connect(self) -> None:
+        panes = self.panes
+        for canvas in (panes.cluster_map.canvas, *panes.virtual.canvases, *panes.alignment.canvases):
+            canvas.hovered.connect(lambda yx: self.select(self._selection.with_hover(yx)))
+            canvas.clicked.connect(self._click_position)
+        panes.cluster_map.level_chosen.connect(lambda level: self.select(self._selection.with_level(level)))
+        panes.cluster_map.labels_toggled.connect(
+            lambda on: self._set_options(replace(self._options, show_labels=on))
+        )
+        panes.pattern.scale_chosen.connect(self._set_scale)
+        panes.tiles.node_clicked.connect(self._toggle_node)
+        panes.tree.node_clicked.connect(self._toggle_node)
+        panes.tabs.currentChanged.connect(lambda _: self._redraw())
+        for pane in (panes.cluster_map, *(slot.pane for slot in panes.slots)):
+            pane.retry.connect(lambda pane=pane: self._retry(pane))
+        self.banner.dismissed.connect(self._dismiss)
+        self.banner.details.connect(lambda: panes.show_tab("log"))
+        self.banner.analyze.connect(self._actions["analyze"].trigger)
+
+    def _slots(self) -> dict[str, Callable[[], None]]:
+        commands = {
+            name: (lambda name=name: self._source.command(name)) for name in ("stop", "analyze", "cancel")
+        }
+        levels = {f"level_{n}": (lambda n=n: self.select(self._selection.with_level(n))) for n in (1, 2, 3)}
+        scales = {str(scale): (lambda scale=scale: self._set_scale(scale)) for scale in Scale}
+        steps = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+        moves = {name: (lambda step=step: self._move_cursor(*step)) for name, step in steps.items()}
+        return {
+            **commands,
+            **levels,
+            **scales,
+            **moves,
+            "labels": lambda: self._set_options(
+                replace(self._options, show_labels=not self._options.show_labels)
+            ),
+            "pin": self._toggle_pin,
+            "clear": lambda: self.select(self._selection.cleared()),
+            "show_log": lambda: self.panes.show_tab("log"),
+            "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
+            "keys": lambda: KeysDialog(self, list(self._actions.values())).show(),
+            "quit": self._quit,
+        }
+
+    def _quit(self) -> None:
+        self.close()
+
+    def _click_position(self, y: int, x: int, keep_single: bool) -> None:
+        """A click selects the cluster there; with Shift it pins the single pattern."""
+        if keep_single:
+            self.select(self._selection.with_pin((y, x)))
+            return
+        state = UiState(self._source.latest(), self._selection, self._options, self._memo)
+        node_id = node_at(state.clusters.label_map, (y, x))
+        self._toggle_node(node_id if node_id >= 0 else None)
+
+    def _toggle_node(self, node_id: int | None) -> None:
+        is_again = node_id == self._selection.node_id
+        self.select(self._selection.with_node(None if is_again else node_id))
+
+    def _toggle_pin(self) -> None:
+        selection = self._selection
+        self.select(selection.with_pin(None if selection.pinned_yx is not None else selection.hover_yx))
+
+    def _move_cursor(self, step_y: int, step_x: int) -> None:
+        scan = self._source.latest().status.scan
+        if scan is None:
+            return
+        height, width = scan.scan_shape
+        far = bool(QtWidgets.QApplication.keyboardModifiers() & QtCore.Qt.KeyboardModifier.ShiftModifier)
+        y, x = self._selection.position_yx or (height // 2, width // 2)
+        y = min(max(y + step_y * (10 if far else 1), 0), height - 1)
+        x = min(max(x + step_x * (10 if far else 1), 0), width - 1)
+        self.select(self._selection.with_hover(None).with_pin((y, x)))
+
+    def _set_scale(self, scale: Scale) -> None:
+        self._set_options(replace(self._options, scale=scale))
+
+    def _set_options(self, options: ViewOptions) -> None:
+        self._options = options
+        self.refresh()
+
+    def _dismiss(self, key: str) -> None:
+        self._dismissed |= {key}
+        self.refresh()
+
+    def _retry(self, pane: Pane) -> None:
+        pane.resume()
+        self._redraw()
+
+    def _redraw(self) -> None:
+        self._drawn_from = None
+        self.refresh()
+
+    def showEvent(self, a0: QtGui.QShowEvent | None) -> None:
+        """Draw once more when sizes are known."""
+        super().showEvent(a0)
+        self._redraw()
+
+    def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:
+        """Stop looking; whoever made the refresh thread ends it."""
+        self._timer.stop()
+        super().closeEvent(a0)

@@ -1,0 +1,249 @@
+"""The window's eyes and hands: one plain thread that owns the connection to the engine.
+
+Reads: the engine's published states, its arrays whose version changed, the pattern that is wanted now.
+Writes: `Snapshot` values into a slot that holds the newest one; the window polls it on its own clock.
+Thread: "livestem-refresh". Nothing is pushed: no callback and no Qt signal leaves this thread.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import zmq
+
+from gui.presenters.snapshot import Link, Notice, PatternAnswer, Snapshot, StreamHistory
+from gui.presenters.status import EngineStatus
+from streamer.client import EngineClient
+from streamer.errors import EngineUnreachable, LivestemError, WireError
+
+POLL_S = 0.02
+SILENCE_S = 2.0
+"""The engine publishes at least twice in this time; after it, it is asked whether it is still there."""
+ANSWER_S = 2.0
+COMMAND_S = 5.0
+RETRY_S = 1.0
+HISTORY_S = 120
+
+DISPLAYED_ARRAYS = (
+    "label_maps",
+    "bright_field",
+    "annular_dark_field",
+    "cluster_patterns",
+    "mean_pattern",
+    "received",
+    "radial_std",
+    "elbow",
+    "com_yx",
+    "momentum_labels",
+    "momentum_images",
+)
+
+
+class RefreshThread:
+    """Follows one engine and hands over snapshots.
+
+    Parameters
+    ----------
+    publish, control
+        Endpoints of the engine.
+    engine_exit_code
+        Tells how the engine's process ended, None while it runs or where it is not ours.
+    clock
+        Seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        publish: str,
+        control: str,
+        engine_exit_code: Callable[[], int | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._publish_endpoint, self._control_endpoint = publish, control
+        self._engine_exit_code = engine_exit_code
+        self._clock = clock
+        self._snapshot = Snapshot(endpoint=publish)
+        self._wanted_yx: tuple[int, int] | None = None
+        self._commands: deque[str] = deque(maxlen=8)
+        self._history: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
+        self._pull_not_before = 0.0
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="livestem-refresh", daemon=True)
+
+    def start(self) -> None:
+        """Start to follow the engine."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; it waits at most for the request that is under way."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(COMMAND_S + 1.0)
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended the thread, if anything did."""
+        if self._failure is not None:
+            raise LivestemError(
+                f"The connection to the engine failed: {self._failure}. What is shown stays; "
+                "close this window and open it again."
+            ) from self._failure
+
+    def latest(self) -> Snapshot:
+        """The newest snapshot; the same object as long as nothing is new."""
+        return self._snapshot
+
+    def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
+        """Ask for the pattern of a scan position; an older wish that is not yet met is dropped."""
+        if position_yx != self._wanted_yx:
+            self._wanted_yx = position_yx
+            self._wake.set()
+
+    def command(self, name: str) -> None:
+        """Send "stop", "analyze" or "cancel" to the engine."""
+        self._commands.append(name)
+        self._wake.set()
+
+    def _run(self) -> None:
+        context = zmq.Context()
+        try:
+            while not self._stopping.is_set():
+                try:
+                    # A new client each time: what an engine that is gone never read is thrown away with the
+                    # old socket, so that no stale "stop" reaches the engine that comes back.
+                    with EngineClient(self._publish_endpoint, self._control_endpoint, context) as client:
+                        self._follow(client)
+                except EngineUnreachable:
+                    self._lose_engine()
+                    self._stopping.wait(RETRY_S)
+        except Exception as error:
+            self._failure = error
+        finally:
+            context.destroy(linger=0)
+
+    def _follow(self, client: EngineClient) -> None:
+        self._accept(client.state(timeout_s=ANSWER_S))
+        heard_at = self._clock()
+        while not self._stopping.is_set():
+            state = self._newest_state(client)
+            if state is None and self._clock() - heard_at > SILENCE_S:
+                state = client.state(timeout_s=ANSWER_S)
+            if state is not None:
+                heard_at = self._clock()
+                self._accept(state)
+            self._send_commands(client)
+            self._answer_pattern(client, again=state is not None)
+            if self._clock() >= self._pull_not_before:
+                self._pull_arrays(client)
+            self._wake.wait(POLL_S)
+            self._wake.clear()
+
+    def _newest_state(self, client: EngineClient) -> dict[str, Any] | None:
+        try:
+            return client.newest_state()
+        except WireError as error:
+            self._notify(str(error))
+            return None
+
+    def _accept(self, state: dict[str, Any]) -> None:
+        """Take a state over; arrays of another scan or engine, and those no longer there, are dropped."""
+        try:
+            status = EngineStatus.from_json(state)
+        except (ValueError, TypeError, KeyError) as error:
+            self._notify(
+                f"A state of the engine cannot be read ({error!r}). Install the same version on both sides."
+            )
+            return
+        before = self._snapshot
+        is_other = before.link is not Link.CONNECTING and _identity(status) != _identity(before.status)
+        arrays = {name: entry for name, entry in before.arrays.items() if name in status.array_versions}
+        self._publish(
+            link=Link.CONNECTED,
+            attempt=0,
+            engine_exit_code=None,
+            status=status,
+            reset=before.reset + is_other,
+            arrays=MappingProxyType({} if is_other else arrays),
+            pattern=None if is_other else before.pattern,
+            history=self._remember(status),
+        )
+
+    def _remember(self, status: EngineStatus) -> StreamHistory:
+        now = self._clock()
+        if self._history and now - self._history[-1][0] < 1.0:
+            return self._snapshot.history
+        self._history.append((now, status.receive_hz, status.lag_s))
+        times, rates, lags = zip(*self._history, strict=True)
+        return StreamHistory(tuple(t - now for t in times), rates, lags, self._snapshot.history.version + 1)
+
+    def _lose_engine(self) -> None:
+        if self._snapshot.link is Link.CONNECTING and self._engine_exit_code() is None:
+            self._publish(attempt=self._snapshot.attempt + 1)
+            return
+        self._commands.clear()
+        self._publish(
+            link=Link.GONE, attempt=self._snapshot.attempt + 1, engine_exit_code=self._engine_exit_code()
+        )
+
+    def _send_commands(self, client: EngineClient) -> None:
+        while self._commands:
+            name = self._commands.popleft()
+            try:
+                client.request(name, timeout_s=COMMAND_S)
+            except EngineUnreachable:
+                self._notify(f"The engine did not answer to {name!r}; whether it was done is not known.")
+                raise
+            except LivestemError as error:
+                self._notify(str(error))
+
+    def _pull_arrays(self, client: EngineClient) -> None:
+        """Get what changed, one array at a time, so that a wanted pattern never waits for all of them."""
+        started = self._clock()
+        versions = self._snapshot.status.array_versions
+        for name in DISPLAYED_ARRAYS:
+            held = self._snapshot.arrays.get(name)
+            if self._stopping.is_set() or name not in versions or (held and held.version == versions[name]):
+                continue
+            since = {} if held is None else {name: held.version}
+            reply = client.request("get", timeout_s=ANSWER_S, names=[name], since=since)
+            if reply.arrays:
+                self._publish(arrays=MappingProxyType({**self._snapshot.arrays, name: reply.arrays[0]}))
+            self._answer_pattern(client)
+        # Half the time at most goes into pulling: a slow line makes the window slower, not the engine.
+        now = self._clock()
+        self._pull_not_before = now + (now - started)
+
+    def _answer_pattern(self, client: EngineClient, *, again: bool = False) -> None:
+        """Get the wanted pattern; one that was not there yet is asked for again with every new state."""
+        wanted_yx, answer = self._wanted_yx, self._snapshot.pattern
+        if wanted_yx is None or self._snapshot.status.scan is None:
+            return
+        if answer is not None and answer.position_yx == wanted_yx and not (again and answer.error):
+            return
+        version = 1 + (answer.version if answer else 0)
+        y, x = wanted_yx
+        try:
+            values = client.request("pattern", timeout_s=ANSWER_S, y=y, x=x).array("pattern")
+            self._publish(pattern=PatternAnswer(wanted_yx, version, values))
+        except EngineUnreachable:
+            raise
+        except (LivestemError, KeyError) as error:
+            self._publish(pattern=PatternAnswer(wanted_yx, version, None, str(error)))
+
+    def _notify(self, text: str) -> None:
+        held = self._snapshot.notice
+        if held is None or held.text != text:
+            self._publish(notice=Notice(1 + (held.number if held else 0), text))
+
+    def _publish(self, **changes: Any) -> None:
+        self._snapshot = replace(self._snapshot, sequence=self._snapshot.sequence + 1, **changes)
+
+
+def _identity(status: EngineStatus) -> tuple[int, str | None]:
+    return status.engine_pid, status.scan.scan_id if status.scan else None

@@ -1,0 +1,151 @@
+"""Curves: rings, elbow, stream. Ranges are set from the data, never by automatic ranging, which is slow."""
+
+import numpy as np
+import pyqtgraph as pg
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from gui import theme
+from gui.presenters import texts
+from gui.presenters.views import ElbowView, RingsView, StreamView
+
+PEN_CURVE = {"color": theme.CURVE, "width": 1}
+PEN_LINE = {"color": theme.AMBER, "width": 1}
+HISTORY_S = 120.0
+
+
+class Chart(QtWidgets.QWidget):
+    """A plot with one line of text above it; the text stands alone where there is nothing to plot."""
+
+    def __init__(self, name: str, axis_x: str, axis_y: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self._note = QtWidgets.QLabel()
+        self._note.setObjectName("note")
+        self._note.setContentsMargins(8, 4, 8, 0)
+        self.plot = pg.PlotWidget(background=theme.PANEL)
+        self.plot.setMinimumSize(120, 60)
+        self.plot.setMenuEnabled(False)
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.hideButtons()
+        self.plot.getViewBox().disableAutoRange()
+        for side, text in (("bottom", axis_x), ("left", axis_y)):
+            prepare_axis(self.plot.getAxis(side), text)
+        self._message = QtWidgets.QLabel()
+        self._message.setObjectName("message")
+        self._message.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(2, 0, 6, 4)
+        column.setSpacing(0)
+        column.addWidget(self._note)
+        column.addWidget(self.plot, 1)
+        column.addWidget(self._message, 1)
+
+    def set_message(self, message: str, note: str = "") -> None:
+        """A message in place of the plot, "" for the plot."""
+        self._message.setText(message)
+        self._message.setVisible(bool(message))
+        self.plot.setVisible(not message)
+        self._note.setText(note)
+        self._note.setVisible(bool(note))
+
+
+class RingsChart(Chart):
+    """Rotational STD against radius; the ring as a band, the threshold as a line."""
+
+    def __init__(self) -> None:
+        super().__init__(texts.TABS["rings"], texts.AXIS_RADIUS, texts.AXIS_STD)
+        self._curve = self.plot.plot(pen=PEN_CURVE)
+        self._band = pg.LinearRegionItem(
+            movable=False, brush=(47, 128, 200, 60), pen={"color": theme.RING, "width": 1}
+        )
+        self._threshold = pg.InfiniteLine(angle=0, pen=PEN_LINE)
+        for item in (self._band, self._threshold):
+            self.plot.addItem(item)
+
+    def set_view(self, view: RingsView) -> None:
+        """Show this profile."""
+        self.set_message(view.message, view.note)
+        if view.radial_std is None:
+            return
+        profile = np.nan_to_num(view.radial_std)
+        # The direct beam is far above the rest: the scale is that of the ring, where the decision is made.
+        inside = profile[int(view.inner_px or 0) : int(view.outer_px) if view.outer_px else None]
+        largest = float(inside.max()) if inside.size and inside.max() > 0 else float(profile.max()) or 1.0
+        self._curve.setData(profile / largest)
+        self.plot.setRange(xRange=(0, len(profile) - 1), yRange=(0, 1.15), padding=0.02)
+        has_ring = view.inner_px is not None and view.outer_px is not None
+        self._band.setVisible(has_ring)
+        if has_ring:
+            self._band.setRegion((view.inner_px, view.outer_px))
+        self._threshold.setVisible(view.threshold is not None)
+        if view.threshold is not None:
+            self._threshold.setValue(view.threshold)
+
+
+class ElbowChart(Chart):
+    """Inertia against K, with the K in force as a line."""
+
+    def __init__(self) -> None:
+        super().__init__(texts.TABS["elbow"], texts.AXIS_K, texts.AXIS_INERTIA)
+        self._curve = self.plot.plot(
+            pen=PEN_CURVE, symbol="o", symbolSize=6, symbolBrush=theme.CURVE, symbolPen=None
+        )
+        self._chosen = pg.InfiniteLine(angle=90, pen=PEN_LINE)
+        self.plot.addItem(self._chosen)
+
+    def set_view(self, view: ElbowView) -> None:
+        """Show this curve."""
+        self.set_message(view.message, " · ".join(part for part in (view.title, view.note) if part))
+        if not view.k:
+            return
+        self._curve.setData(view.k, view.inertia)
+        self.plot.getAxis("bottom").setTicks([[(k, str(k)) for k in view.k]])
+        self.plot.setRange(xRange=(min(view.k) - 0.3, max(view.k) + 0.3), yRange=(0, 1.05), padding=0.02)
+        self._chosen.setVisible(view.chosen_k is not None)
+        if view.chosen_k is not None:
+            self._chosen.setValue(view.chosen_k)
+
+
+class StreamChart(QtWidgets.QWidget):
+    """Rate above, lag below, over the last two minutes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rate = Chart(texts.AXIS_RATE, "", texts.AXIS_RATE)
+        self._lag = Chart(texts.AXIS_LAG, texts.AXIS_AGE, texts.AXIS_LAG)
+        self._curves = (self._rate.plot.plot(pen=PEN_CURVE), self._lag.plot.plot(pen=PEN_LINE))
+        self._rate.plot.getAxis("bottom").setStyle(showValues=False)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._rate, 3)
+        column.addWidget(self._lag, 2)
+
+    def set_view(self, view: StreamView) -> None:
+        """Show this history."""
+        self._rate.set_message(view.message)
+        self._lag.set_message("")
+        self._lag.setVisible(not view.message)
+        if view.message:
+            return
+        for chart, curve, values, least in (
+            (self._rate, self._curves[0], view.receive_hz, 10.0),
+            (self._lag, self._curves[1], view.lag_s, 0.1),
+        ):
+            curve.setData(view.age_s, values)
+            top = max(least, 1.1 * max(values))
+            chart.plot.setRange(xRange=(-HISTORY_S, 0), yRange=(0, top), padding=0.02)
+
+
+def prepare_axis(axis: pg.AxisItem, text: str) -> None:
+    """Label an axis without SI prefixes ("ma.u."), in the small font; the same width for all left axes."""
+    axis.enableAutoSIPrefix(False)
+    font = QtGui.QFont()
+    font.setPixelSize(theme.SMALL_PX)
+    axis.setTickFont(font)
+    axis.setTextPen(theme.TEXT_DIM)
+    axis.setPen(theme.LINE)
+    if text:
+        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.TEXT_DIM})
+    if axis.orientation == "left":
+        axis.setWidth(58)

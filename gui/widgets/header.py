@@ -1,0 +1,99 @@
+"""The line at the top: pill, two lines of text, progress, and the buttons that act on the engine."""
+
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from gui import theme
+from gui.presenters.views import HeaderView, Severity
+
+STEPS = 1000
+
+
+class ElidedLabel(QtWidgets.QLabel):
+    """One line of text, shortened with an ellipsis where it does not fit; the tool tip has all of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self._text = ""
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
+
+    def set_text(self, text: str) -> None:
+        """Show this text."""
+        self._text = text
+        self.setToolTip(text)
+        self._elide()
+
+    @property
+    def full_text(self) -> str:
+        """The text as it was given."""
+        return self._text
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        """Fit the text into the new width."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        self.ensurePolished()
+        mode = QtCore.Qt.TextElideMode.ElideRight
+        self.setText(self.fontMetrics().elidedText(self._text, mode, max(0, self.width() - 2)))
+
+
+class Header(QtWidgets.QWidget):
+    """Says where the operator stands."""
+
+    def __init__(self, actions: list[QtWidgets.QAction]) -> None:
+        super().__init__()
+        self._pill = QtWidgets.QLabel()
+        self._pill.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+        self._pill.setMinimumHeight(30)
+        self._summary, self._sentence = ElidedLabel("title"), ElidedLabel("sentence")
+        lines = QtWidgets.QVBoxLayout()
+        lines.setSpacing(1)
+        lines.addWidget(self._summary)
+        lines.addWidget(self._sentence)
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setRange(0, STEPS)
+        self._bar.setFixedWidth(230)
+        self._bar.setMinimumHeight(26)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(6, 4, 6, 2)
+        row.setSpacing(8)
+        row.addWidget(self._pill)
+        row.addLayout(lines, 1)
+        row.addWidget(self._bar)
+        for action in actions:
+            row.addWidget(action_button(action))
+
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Pill, summary and sentence as they are shown."""
+        return self._pill.text(), self._summary.full_text, self._sentence.full_text
+
+    def set_view(self, view: HeaderView) -> None:
+        """Show this state."""
+        self._pill.setText(f"{view.icon}  {view.word}")
+        colour = theme.PILL_COLOURS[view.phase]
+        self._pill.setStyleSheet(
+            f"background: {colour}; color: white; font-weight: 700; border-radius: 8px; padding: 4px 14px;"
+        )
+        self._summary.set_text(view.summary)
+        self._sentence.set_text(view.sentence)
+        tint = theme.TEXT_DIM if view.severity is Severity.NORMAL else theme.SEVERITY_COLOURS[view.severity]
+        self._sentence.setStyleSheet(f"color: {tint};")
+        self._bar.setValue(round(STEPS * view.fraction))
+        self._bar.setFormat(view.progress)
+
+
+def action_button(action: QtWidgets.QAction) -> QtWidgets.QPushButton:
+    """A button that does what the action does, and is on when the action is."""
+    button = QtWidgets.QPushButton(action.text())
+    button.setToolTip(f"{action.toolTip()} ({action.shortcut().toString()})")
+
+    def follow() -> None:
+        button.setEnabled(action.isEnabled())
+
+    button.clicked.connect(action.trigger)
+    action.changed.connect(follow)
+    follow()
+    return button

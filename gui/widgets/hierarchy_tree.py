@@ -1,0 +1,127 @@
+"""Pane E: the hierarchy as a tree of coloured nodes, each with its number and size."""
+
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from gui import theme
+from gui.presenters.views import Emphasis, TreeNodeView, TreeView
+
+MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 14, 16, 40
+RADIUS = 7
+REACH_PX = 18
+
+Qt = QtCore.Qt
+
+
+class HierarchyTree(QtWidgets.QWidget):
+    """Click a node to select its branch."""
+
+    node_clicked = QtCore.Signal(int)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setMinimumSize(160, 110)
+        self._view = TreeView()
+
+    def set_view(self, view: TreeView) -> None:
+        """Show this tree."""
+        self._view = view
+        self.update()
+
+    def node_position(self, node_id: int) -> QtCore.QPoint:
+        """Where a node is drawn; (0, 0) where it is not."""
+        for node in self._view.nodes:
+            if node.node_id == node_id:
+                return self._place(node.x, node.y).toPoint()
+        return QtCore.QPoint()
+
+    def _place(self, x: float, y: float) -> QtCore.QPointF:
+        width = self.width() - 2 * MARGIN_X
+        height = self.height() - MARGIN_TOP - MARGIN_BOTTOM
+        return QtCore.QPointF(MARGIN_X + x * width, MARGIN_TOP + y * height)
+
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Select the nearest node within reach."""
+        near = [
+            ((self._place(node.x, node.y) - QtCore.QPointF(event.pos())).manhattanLength(), node.node_id)
+            for node in self._view.nodes
+        ]
+        if near and min(near)[0] <= REACH_PX:
+            self.node_clicked.emit(min(near)[1])
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Paint branches, then nodes over them."""
+        painter = QtGui.QPainter(self)
+        painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
+        if not self._view.nodes:
+            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
+        self._paint_cut(painter)
+        for node in self._view.nodes:
+            self._paint_branch(painter, node)
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        for node in self._view.nodes:
+            self._paint_node(painter, node)
+        painter.end()
+
+    def _paint_cut(self, painter: QtGui.QPainter) -> None:
+        """A faint band at the level that the map shows."""
+        if self._view.level_y is not None:
+            y = self._place(0, self._view.level_y).y()
+            band = QtCore.QRectF(2, y - RADIUS - 5, self.width() - 4, 2 * RADIUS + 10)
+            painter.fillRect(band, QtGui.QColor(255, 255, 255, 12))
+
+    def _paint_branch(self, painter: QtGui.QPainter, node: TreeNodeView) -> None:
+        if node.parent_xy is None:
+            return
+        child, parent = self._place(node.x, node.y), self._place(*node.parent_xy)
+        # The step lies below the parent's caption, so that no line runs through text.
+        step_y = max(parent.y() + RADIUS + 34, (parent.y() + child.y()) / 2)
+        step_y = min(step_y, child.y() - RADIUS - 3)
+        lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
+        painter.setPen(QtGui.QPen(QtGui.QColor("#D5D9DF" if lit else "#5A626D"), 1))
+        for start, end in (
+            (QtCore.QPointF(parent.x(), step_y), QtCore.QPointF(child.x(), step_y)),
+            (QtCore.QPointF(child.x(), step_y), child),
+            (parent, QtCore.QPointF(parent.x(), step_y)),
+        ):
+            painter.drawLine(start.toPoint(), end.toPoint())
+
+    def _paint_node(self, painter: QtGui.QPainter, node: TreeNodeView) -> None:
+        centre = self._place(node.x, node.y)
+        colour = QtGui.QColor(*node.colour)
+        if node.emphasis is Emphasis.DIMMED:
+            colour.setAlphaF(0.4)
+        ring = QtGui.QColor("white") if node.emphasis is not Emphasis.NORMAL else colour
+        if node.emphasis is Emphasis.DIMMED:
+            ring = colour
+        painter.setBrush(QtGui.QColor(theme.PANEL))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.drawEllipse(centre, RADIUS + 3, RADIUS + 3)
+        painter.setBrush(colour)
+        painter.setPen(QtGui.QPen(ring, 2 if node.emphasis is not Emphasis.NORMAL else 1))
+        painter.drawEllipse(centre, RADIUS, RADIUS)
+        self._paint_caption(painter, node, centre)
+
+    def _paint_caption(self, painter: QtGui.QPainter, node: TreeNodeView, centre: QtCore.QPointF) -> None:
+        font = self.font()
+        font.setPixelSize(theme.SMALL_PX)
+        font.setBold(True)
+        painter.setFont(font)
+        metrics = QtGui.QFontMetrics(font)
+        room = (self.width() - 2 * MARGIN_X) / max(1, self._n_beside(node))
+        width = max(room, 34.0)
+        height = metrics.height()
+        box = QtCore.QRectF(centre.x() - width / 2, centre.y() + RADIUS + 2, width, height)
+        painter.setPen(QtGui.QColor(theme.TEXT))
+        flags = int(Qt.AlignmentFlag.AlignHCenter)
+        painter.drawText(box, flags, metrics.elidedText(node.name, Qt.TextElideMode.ElideRight, int(width)))
+        font.setBold(False)
+        painter.setFont(font)
+        if QtGui.QFontMetrics(font).horizontalAdvance(node.caption) <= width:
+            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.drawText(box.translated(0, height - 1), flags, node.caption)
+
+    def _n_beside(self, node: TreeNodeView) -> int:
+        """How many nodes share the height of this one: their captions share the width."""
+        return sum(abs(other.y - node.y) < 1e-6 for other in self._view.nodes)

@@ -1,0 +1,238 @@
+"""One image that can be zoomed and moved, with everything that is drawn over it in screen pixels."""
+
+from collections.abc import Hashable
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from pyqtgraph.Qt import QtCore, QtGui
+
+from gui import theme
+from gui.presenters.scale_bar import ImageScale, scale_bar
+from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel
+
+CLICK_PX = 4
+MARGIN_PX = 10
+BAR_SHARE = 0.3
+
+Qt = QtCore.Qt
+
+
+class ImageCanvas(pg.GraphicsView):
+    """An image of bytes (with a lookup table) or RGBA; reports the pixel under the mouse.
+
+    Labels, circles, crosshair, scale bar and message are painted over it by hand: one pass, no scene items,
+    and text that stays sharp at every zoom.
+    """
+
+    hovered = QtCore.Signal(object)
+    """(y, x) of the pixel under the mouse, None when it left the image."""
+    clicked = QtCore.Signal(int, int, bool)
+    """y, x of a click, and whether Shift was held."""
+
+    def __init__(self, name: str, colours: str = "gray") -> None:
+        super().__init__(useOpenGL=False, background=theme.PANEL)
+        self.setAccessibleName(name)
+        self.setMinimumSize(80, 80)
+        self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.0)
+        self._image = pg.ImageItem(autoDownsample=False)
+        self._box.addItem(self._image)
+        self.setCentralItem(self._box)
+        self._table = theme.lookup_table(colours)
+        self._key: Hashable = None
+        self._shape = (0, 0)
+        self._hover: tuple[int, int] | None = None
+        self._pressed_at: QtCore.QPoint | None = None
+        self._scale = ImageScale()
+        self._message = ""
+        self._crosshair: tuple[int, int] | None = None
+        self._labels: tuple[MapLabel, ...] = ()
+        self._circles: tuple[Circle, ...] = ()
+        self._row: int | None = None
+        self._shows_all = True
+        self._box.sigRangeChangedManually.connect(self._leave_whole_image)
+
+    def set_view(self, view: ImageView) -> None:
+        """Show an image, its scale bar and its crosshair; a message where there is none."""
+        self._scale, self._message, self._crosshair = view.scale, view.message, view.crosshair_yx
+        if view.image is None:
+            self._image.clear()
+            self._shape, self._key = (0, 0), None
+        elif view.key != self._key:
+            self._key = view.key
+            self._paint_image(view.image)
+        self.viewport().update()
+
+    def set_labels(self, labels: tuple[MapLabel, ...], newest_row: int | None) -> None:
+        """Numbers on the map, and the row that was scanned last (None: no line)."""
+        self._labels, self._row = labels, newest_row
+        self.viewport().update()
+
+    def set_circles(self, circles: tuple[Circle, ...]) -> None:
+        """Circles in image pixels."""
+        self._circles = circles
+        self.viewport().update()
+
+    @property
+    def shown_image(self) -> NDArray[np.uint8] | None:
+        """The image as it was given, None where there is none."""
+        return self._image.image
+
+    def show_all(self) -> None:
+        """The whole image, as large as it fits."""
+        height, width = self._shape
+        self._shows_all = True
+        if height and width:
+            self._box.setRange(QtCore.QRectF(0, 0, width, height), padding=0.0)
+
+    def screen_position(self, y: float, x: float) -> QtCore.QPointF:
+        """Where the centre of an image pixel lies in this widget."""
+        return QtCore.QPointF(self.mapFromScene(self._box.mapViewToScene(QtCore.QPointF(x + 0.5, y + 0.5))))
+
+    def _leave_whole_image(self, _: object) -> None:
+        self._shows_all = False
+
+    def _paint_image(self, image: NDArray[np.uint8]) -> None:
+        if image.ndim == 3:
+            self._image.setImage(image, autoLevels=False, levels=None, lut=None)
+        else:
+            self._image.setImage(image, autoLevels=False, levels=None, lut=self._table)
+        if image.shape[:2] != self._shape:
+            self._shape = image.shape[:2]
+            self.show_all()
+
+    def _pixel_at(self, point: QtCore.QPoint) -> tuple[int, int] | None:
+        place = self._box.mapSceneToView(self.mapToScene(point))
+        y, x = int(np.floor(place.y())), int(np.floor(place.x()))
+        return (y, x) if 0 <= y < self._shape[0] and 0 <= x < self._shape[1] else None
+
+    def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Report the pixel under the mouse."""
+        super().mouseMoveEvent(event)
+        self._report_hover(self._pixel_at(event.pos()))
+
+    def leaveEvent(self, event: QtCore.QEvent) -> None:
+        """The mouse is over nothing."""
+        super().leaveEvent(event)
+        self._report_hover(None)
+
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Remember where a click may begin."""
+        super().mousePressEvent(event)
+        self._pressed_at = event.pos() if event.button() == Qt.MouseButton.LeftButton else None
+
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Report a click that was not a drag."""
+        super().mouseReleaseEvent(event)
+        start, self._pressed_at = self._pressed_at, None
+        if start is None or (event.pos() - start).manhattanLength() > CLICK_PX:
+            return
+        pixel = self._pixel_at(event.pos())
+        if pixel is not None:
+            self.clicked.emit(*pixel, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+
+    def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Show the whole image again."""
+        super().mouseDoubleClickEvent(event)
+        self.show_all()
+
+    def resizeEvent(self, event: QtGui.QResizeEvent | None) -> None:
+        """Keep the whole image in view, unless the operator has zoomed."""
+        super().resizeEvent(event)
+        # pyqtgraph resizes once from its own constructor, before there is anything to show.
+        if getattr(self, "_shows_all", False):
+            self.show_all()
+
+    def _report_hover(self, pixel: tuple[int, int] | None) -> None:
+        if pixel != self._hover:
+            self._hover = pixel
+            self.hovered.emit(pixel)
+
+    def drawForeground(self, painter: QtGui.QPainter, rect: QtCore.QRectF) -> None:
+        """Paint what lies over the image, in screen pixels."""
+        painter.save()
+        painter.resetTransform()
+        if self._message:
+            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.drawText(self.viewport().rect(), int(Qt.AlignmentFlag.AlignCenter), self._message)
+        if self._shape[0]:
+            painter.setClipRect(self._image_rect())
+            self._draw_row(painter)
+            self._draw_crosshair(painter)
+            self._draw_circles(painter)
+            painter.setClipping(False)
+            self._draw_labels(painter)
+            self._draw_scale_bar(painter)
+        painter.restore()
+
+    def _image_rect(self) -> QtCore.QRectF:
+        height, width = self._shape
+        corners = self.screen_position(-0.5, -0.5), self.screen_position(height - 0.5, width - 0.5)
+        return QtCore.QRectF(*corners) & QtCore.QRectF(self.viewport().rect())
+
+    def _draw_row(self, painter: QtGui.QPainter) -> None:
+        if self._row is None:
+            return
+        y = round(self.screen_position(self._row + 0.5, 0).y())
+        painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(0, y, self.width(), y)
+
+    def _draw_crosshair(self, painter: QtGui.QPainter) -> None:
+        if self._crosshair is None:
+            return
+        centre = self.screen_position(*self._crosshair)
+        x, y = round(centre.x()), round(centre.y())
+        # A dark line beside the light one: it shows on every cluster colour.
+        for offset, colour in ((1, QtGui.QColor(0, 0, 0, 150)), (0, QtGui.QColor(255, 255, 255, 220))):
+            painter.setPen(QtGui.QPen(colour, 1))
+            painter.drawLine(0, y + offset, self.width(), y + offset)
+            painter.drawLine(x + offset, 0, x + offset, self.height())
+
+    def _draw_circles(self, painter: QtGui.QPainter) -> None:
+        for circle in self._circles:
+            centre = self.screen_position(*circle.centre_yx)
+            edge = self.screen_position(circle.centre_yx[0], circle.centre_yx[1] + circle.radius_px)
+            radius = edge.x() - centre.x()
+            style = Qt.PenStyle.DotLine if circle.is_faint else Qt.PenStyle.SolidLine
+            painter.setPen(QtGui.QPen(QtGui.QColor(theme.RING), 1, style))
+            painter.drawEllipse(centre, radius, radius)
+
+    def _draw_labels(self, painter: QtGui.QPainter) -> None:
+        font = painter.font()
+        font.setBold(True)
+        painter.setFont(font)
+        for label in self._labels:
+            is_dim = label.emphasis is Emphasis.DIMMED
+            box = self._text_box(painter, label.text, self.screen_position(label.y - 0.5, label.x - 0.5))
+            painter.fillRect(box, QtGui.QColor(10, 12, 15, 130 if is_dim else 190))
+            if label.emphasis is Emphasis.SELECTED:
+                painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1))
+                painter.drawRect(box)
+            painter.setPen(QtGui.QColor("#B8BDC5" if is_dim else "white"))
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), label.text)
+
+    def _text_box(self, painter: QtGui.QPainter, text: str, centre: QtCore.QPointF) -> QtCore.QRectF:
+        """A box around text at `centre`, moved so that nothing of it is cut off."""
+        metrics = painter.fontMetrics()
+        box = QtCore.QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height() + 2)
+        box.moveCenter(centre)
+        box.moveLeft(min(max(box.left(), 1.0), self.width() - box.width() - 2.0))
+        box.moveTop(min(max(box.top(), 1.0), self.height() - box.height() - 2.0))
+        return box
+
+    def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
+        area = self._image_rect()
+        zoom = self.screen_position(0, 1).x() - self.screen_position(0, 0).x()
+        bar = scale_bar(self._scale, zoom, BAR_SHARE * area.width())
+        if bar is None:
+            return
+        length, text = bar
+        metrics = painter.fontMetrics()
+        width = max(length, metrics.horizontalAdvance(text)) + 12
+        box = QtCore.QRectF(0, 0, width, metrics.height() + 12)
+        box.moveBottomRight(area.bottomRight() - QtCore.QPointF(MARGIN_PX, MARGIN_PX))
+        painter.fillRect(box, QtGui.QColor(10, 12, 15, 190))
+        painter.setPen(QtGui.QColor("white"))
+        painter.drawText(box.adjusted(0, 1, 0, -8), int(Qt.AlignmentFlag.AlignCenter), text)
+        line = QtCore.QRectF(box.center().x() - length / 2, box.bottom() - 6, length, 2)
+        painter.fillRect(line, QtGui.QColor("white"))

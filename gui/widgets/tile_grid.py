@@ -1,0 +1,167 @@
+"""Pictures of clusters side by side, each in a frame of its colour with number and size (pane D, k-space)."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
+
+from gui import theme
+from gui.presenters.views import Emphasis, TilesView, TileView
+
+CAPTION_PX = 20
+SMALLEST_PX = 92
+GAP_PX = 6
+
+Qt = QtCore.Qt
+
+
+class TileGrid(QtWidgets.QScrollArea):
+    """As many columns as make the tiles largest; a scroll bar where they would get too small."""
+
+    node_clicked = QtCore.Signal(int)
+
+    def __init__(self, name: str, colours: str) -> None:
+        super().__init__()
+        self.setAccessibleName(name)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._sheet = _Sheet(theme.lookup_table(colours))
+        self._sheet.node_clicked.connect(self.node_clicked)
+        self.setWidget(self._sheet)
+
+    def set_view(self, view: TilesView) -> None:
+        """Show these tiles."""
+        self._sheet.set_view(view)
+
+    def tile_centre(self, node_id: int) -> QtCore.QPoint:
+        """Where the tile of a node lies in the sheet of tiles."""
+        return self._sheet.tile_rect(node_id).center().toPoint()
+
+    @property
+    def sheet(self) -> QtWidgets.QWidget:
+        """The widget that the tiles are painted on."""
+        return self._sheet
+
+
+class _Sheet(QtWidgets.QWidget):
+    """Paints all tiles itself: a widget and an image item for each would cost more than the whole window."""
+
+    node_clicked = QtCore.Signal(int)
+
+    def __init__(self, table: NDArray[np.uint8]) -> None:
+        super().__init__()
+        self.setMouseTracking(True)
+        self._colour_table = [QtGui.qRgb(*(int(channel) for channel in entry)) for entry in table]
+        self._view = TilesView()
+        self._pictures: dict[int, tuple[object, QtGui.QImage]] = {}
+
+    def set_view(self, view: TilesView) -> None:
+        pictures = {}
+        for tile in view.tiles:
+            if tile.image is None:
+                continue
+            held = self._pictures.get(tile.node_id)
+            kept = held is not None and held[0] == tile.key
+            pictures[tile.node_id] = held if kept else (tile.key, self._picture(tile.image))
+        self._pictures, self._view = pictures, view
+        columns = max(1, (self.width() + GAP_PX) // (SMALLEST_PX + GAP_PX))
+        rows = -(-len(view.tiles) // columns)
+        self.setMinimumHeight(rows * (SMALLEST_PX + CAPTION_PX + GAP_PX))
+        self.update()
+
+    def tile_rect(self, node_id: int) -> QtCore.QRectF:
+        """The frame of a node's tile; an empty one where it is not shown."""
+        for tile, rect in zip(self._view.tiles, self._rects(), strict=True):
+            if tile.node_id == node_id:
+                return rect
+        return QtCore.QRectF()
+
+    def _picture(self, image: NDArray[np.uint8]) -> QtGui.QImage:
+        image = np.ascontiguousarray(image)
+        height, width = image.shape
+        picture = QtGui.QImage(image.data, width, height, width, QtGui.QImage.Format.Format_Indexed8)
+        picture.setColorTable(self._colour_table)
+        # Qt does not own the bytes: the copy does, and is in the format that scales fastest.
+        return picture.convertToFormat(QtGui.QImage.Format.Format_RGB32)
+
+    def _rects(self) -> list[QtCore.QRectF]:
+        """Frames of all tiles, in the number of columns in which they are largest."""
+        n_tiles = len(self._view.tiles)
+        if not n_tiles:
+            return []
+        side, columns = max((self._side(columns), columns) for columns in range(1, n_tiles + 1))
+        cell_width = min((self.width() - GAP_PX) / columns - GAP_PX, 1.35 * side)
+        rows = math.ceil(n_tiles / columns)
+        cell_height = min((self.height() - GAP_PX) / rows - GAP_PX, 1.25 * side + CAPTION_PX)
+        left = (self.width() - columns * (cell_width + GAP_PX) + GAP_PX) / 2
+        rects = []
+        for index in range(n_tiles):
+            row, column = divmod(index, columns)
+            place = left + column * (cell_width + GAP_PX), GAP_PX / 2 + row * (cell_height + GAP_PX)
+            rects.append(QtCore.QRectF(*place, cell_width, cell_height))
+        return rects
+
+    def _side(self, columns: int) -> float:
+        rows = math.ceil(len(self._view.tiles) / columns)
+        across = (self.width() - GAP_PX) / columns - GAP_PX
+        down = (self.height() - GAP_PX) / rows - GAP_PX - CAPTION_PX
+        return min(across, down)
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        painter = QtGui.QPainter(self)
+        painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
+        if not self._view.tiles:
+            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
+        for tile, rect in zip(self._view.tiles, self._rects(), strict=True):
+            self._paint_tile(painter, tile, rect)
+        painter.end()
+
+    def _paint_tile(self, painter: QtGui.QPainter, tile: TileView, rect: QtCore.QRectF) -> None:
+        is_dim = tile.emphasis is Emphasis.DIMMED
+        stands_out = tile.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
+        painter.setOpacity(0.45 if is_dim else 1.0)
+        colour = QtGui.QColor(*tile.colour)
+        painter.fillRect(rect, QtGui.QColor(theme.PATTERN_GROUND))
+        held = self._pictures.get(tile.node_id)
+        if held is not None:
+            area = rect.adjusted(3, 3, -3, -CAPTION_PX)
+            size = QtCore.QSizeF(held[1].size())
+            size.scale(area.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            place = QtCore.QRectF(QtCore.QPointF(0, 0), size)
+            place.moveCenter(area.center())
+            painter.drawImage(place, held[1])
+        inset = 1.5 if stands_out else 1.0
+        painter.setPen(QtGui.QPen(colour, 4 if stands_out else 2))
+        painter.drawRect(rect.adjusted(inset, inset, -inset, -inset))
+        if tile.emphasis is Emphasis.SELECTED:
+            painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1))
+            painter.drawRect(rect.adjusted(-1, -1, 1, 1))
+        painter.setOpacity(1.0)
+        self._paint_caption(painter, tile, rect)
+
+    def _paint_caption(self, painter: QtGui.QPainter, tile: TileView, rect: QtCore.QRectF) -> None:
+        line = QtCore.QRectF(rect.left() + 6, rect.bottom() - CAPTION_PX, rect.width() - 12, CAPTION_PX - 3)
+        font = self.font()
+        font.setPixelSize(theme.SMALL_PX)
+        font.setBold(True)
+        painter.setFont(font)
+        painter.setPen(QtGui.QColor(theme.TEXT))
+        middle = int(Qt.AlignmentFlag.AlignVCenter)
+        painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignLeft), tile.name)
+        name_px = painter.fontMetrics().horizontalAdvance(tile.name) + 6
+        font.setBold(False)
+        painter.setFont(font)
+        room = line.adjusted(name_px, 0, 0, 0)
+        caption = painter.fontMetrics().elidedText(
+            tile.caption, Qt.TextElideMode.ElideRight, int(room.width())
+        )
+        painter.drawText(room, middle | int(Qt.AlignmentFlag.AlignRight), caption)
+
+    def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
+        """A click on a tile selects its cluster."""
+        for tile, rect in zip(self._view.tiles, self._rects(), strict=True):
+            if rect.contains(QtCore.QPointF(event.pos())):
+                self.node_clicked.emit(tile.node_id)
+                return
