@@ -1,0 +1,88 @@
+"""Momentum space: clusters of detector pixels by their normalised real-space images (method, part 5)."""
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.analysis.preprocess import Extracted
+from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.kernels.mask import radius_map, reference_centre
+from streamer.model import LABEL_NOT_VISITED
+from streamer.settings import AnalysisSettings
+
+_MIN_PIXELS = 24
+
+
+@dataclass(frozen=True)
+class MomentumClusters:
+    """Clusters of detector pixels.
+
+    Attributes
+    ----------
+    hierarchy
+        Nodes; `leaf_of` runs over the pixels that take part.
+    labels
+        (levels, det_y, det_x) int32; -1 outside.
+    weights
+        (n_nodes, n_pixels) float32: inner product with a pattern gives that node's mean normalised
+        real-space image at its position, less `offsets`.
+    offsets
+        (n_nodes,) float32.
+    """
+
+    hierarchy: Hierarchy
+    labels: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+
+
+def cluster_pixels(
+    extracted: Extracted,
+    mean_pattern: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    limit_px: float,
+    settings: AnalysisSettings,
+    executor: Executor,
+) -> MomentumClusters | None:
+    """Cluster detector pixels; None where fewer than a handful take part.
+
+    Intensity would dominate, so every pixel's image (in patches of neighbouring positions) is normalised to
+    mean 0 and STD 1 first. Padded, dead and empty pixels take no part.
+
+    Parameters
+    ----------
+    extracted
+        Binned real-space images.
+    mean_pattern, variance
+        (det_y, det_x) of the aligned patterns.
+    limit_px
+        Radius beyond which alignment brings in padding.
+    """
+    shape = (mean_pattern.shape[0], mean_pattern.shape[1])
+    filled = extracted.bin_counts > 0
+    images = (extracted.binned[filled] / extracted.bin_counts[filled, None]).T
+    spread = images.std(axis=1, dtype=np.float64)
+    takes_part = (
+        (radius_map(shape, reference_centre(shape)).ravel() < limit_px)
+        & (mean_pattern.ravel() > 0)
+        & (spread > 0)
+    )
+    pixels = np.flatnonzero(takes_part)
+    if len(pixels) < _MIN_PIXELS or filled.sum() < 2:
+        return None
+    chosen = images[pixels]
+    normalised = ((chosen - chosen.mean(axis=1, keepdims=True)) / spread[pixels, None]).astype(np.float32)
+    rules = DivisionRules(settings.momentum.levels, settings.momentum.k_max, _MIN_PIXELS)
+    hierarchy = divide(normalised, rules, settings.seed, executor)
+    leaf_map = np.full(shape[0] * shape[1], LABEL_NOT_VISITED, np.int32)
+    leaf_map[pixels] = hierarchy.leaf_of
+    labels = hierarchy.tree.label_maps(leaf_map.reshape(shape), settings.momentum.levels)
+    weights = np.zeros((len(hierarchy.tree.nodes), shape[0] * shape[1]), np.float32)
+    scale = 1.0 / np.sqrt(np.maximum(variance.ravel(), np.finfo(np.float32).tiny))
+    for node in hierarchy.tree.nodes:
+        members = pixels[[hierarchy.tree.ancestor(int(leaf), node.level) == node.id for leaf in hierarchy.leaf_of]]
+        weights[node.id, members] = scale[members] / max(len(members), 1)
+    offsets = (weights @ mean_pattern.ravel()).astype(np.float32)
+    return MomentumClusters(hierarchy, labels, weights, offsets)

@@ -1,0 +1,214 @@
+"""Two streaming passes: align and statistics, then features and virtual images (method, parts 1 and 2)."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.analysis.passes import Block, Cancel, max_bad_pixels, run_pass
+from streamer.errors import FileFormatError
+from streamer.formats.scan_file import ScanFile
+from streamer.kernels.align import align_frames, find_centres, windowed_centre
+from streamer.kernels.clean import clean_frames
+from streamer.kernels.mask import (
+    DirectBeam,
+    FeatureMask,
+    decide_mask,
+    detector_weights,
+    find_direct_beam,
+    reference_centre,
+    usable_radius,
+)
+from streamer.kernels.stats import accumulate_by_label, accumulate_moments, gather_features, weighted_sums
+from streamer.settings import AnalysisSettings
+
+_SAMPLE_FRAMES = 256
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Outcome of the first pass.
+
+    Attributes
+    ----------
+    beam
+        Direct beam of the mean of a sample of raw frames.
+    centres_yx, residual_yx
+        (n, 2) px: measured direct beam; what is left of it after resampling. NaN where not usable.
+    usable
+        (n,) bool.
+    mean, variance
+        (det_y, det_x) float64 over the usable aligned patterns.
+    """
+
+    beam: DirectBeam
+    centres_yx: NDArray[np.float64]
+    residual_yx: NDArray[np.float64]
+    usable: NDArray[np.bool_]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+    @property
+    def largest_shift_px(self) -> float:
+        """Largest distance, along an axis, that a pattern was moved."""
+        reference = reference_centre((self.mean.shape[0], self.mean.shape[1]))
+        return float(np.nanmax(np.abs(self.centres_yx - reference), initial=0.0))
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Outcome of the second pass.
+
+    Attributes
+    ----------
+    features
+        (n_usable, n_features) float32, in scan order of the usable positions.
+    virtual
+        (n, 2) float32: bright field, annular dark field; NaN where not usable.
+    binned
+        (n_bins, n_pixels) float32: sum of the aligned patterns of each patch of neighbouring positions.
+    bin_counts
+        (n_bins,) int64 patterns in each.
+    """
+
+    features: NDArray[np.float32]
+    virtual: NDArray[np.float32]
+    binned: NDArray[np.float32]
+    bin_counts: NDArray[np.int64]
+
+
+def sample_beam(scan: ScanFile, settings: AnalysisSettings) -> tuple[DirectBeam, NDArray[np.float64]]:
+    """Direct beam and mean pattern (flat) of a sample of raw frames spread over the scan.
+
+    Raises
+    ------
+    FileFormatError
+        No position holds a usable pattern.
+    """
+    stored = np.flatnonzero(scan.received.ravel())
+    rows = np.unique(stored[np.linspace(0, max(len(stored) - 1, 0), min(_SAMPLE_FRAMES, len(stored))).astype(int)])
+    shape = (len(rows), *scan.info.detector_shape)
+    raw = scan.read_positions(rows, np.empty(shape, scan.info.dtype))
+    patterns, n_bad = np.empty(shape, np.float32), np.empty(len(rows), np.int64)
+    max_bad = max_bad_pixels(scan.info.detector_shape)
+    clean_frames(raw, max_bad, patterns, n_bad)
+    usable = n_bad <= max_bad
+    if not usable.any():
+        raise FileFormatError(
+            f"{scan.path} holds no usable pattern: {len(stored)} of {scan.info.n_positions} positions are stored, "
+            "none of those sampled is finite. Expected at least one. Check the detector's output."
+        )
+    mean = patterns[usable].mean(axis=0, dtype=np.float64)
+    beam = find_direct_beam(mean.astype(np.float32), settings.alignment.disk_radius_px)
+    return beam, mean.ravel()
+
+
+def align_scan(
+    scan: ScanFile, settings: AnalysisSettings, executor: Executor, progress: Callable[[float], None], cancel: Cancel
+) -> Aligned:
+    """First pass: the direct beam of every pattern, and mean and variance of the aligned patterns."""
+    beam, near_mean = sample_beam(scan, settings)
+    shape = scan.info.detector_shape
+    n = scan.info.n_positions
+    reference = reference_centre(shape)
+    start_yx = np.array(beam.centre_yx)
+    centres, residual = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    usable = np.zeros(n, np.bool_)
+
+    def step(sums: NDArray[np.float64], block: Block) -> None:
+        rows = slice(block.start, block.stop)
+        usable[rows] = block.usable
+        find_centres(
+            block.patterns, start_yx, beam.window_px, beam.mass, settings.alignment.max_iterations, block.usable, centres[rows]
+        )
+        align_frames(block.patterns, centres[rows], reference, block.scratch)
+        found = np.empty(3)
+        for i in np.flatnonzero(block.usable):
+            windowed_centre(block.scratch[i], reference[0], reference[1], beam.window_px, found)
+            residual[block.start + i] = found[:2] - reference
+        flat = block.scratch.reshape(len(block.usable), -1)
+        accumulate_moments(flat, block.usable, near_mean, sums[0], sums[1])
+
+    chunks = run_pass(scan, lambda: np.zeros((2, shape[0] * shape[1])), step, executor, progress, cancel)
+    sum_1, sum_2 = np.sum(chunks, axis=0)
+    count = max(int(usable.sum()), 1)
+    mean_difference = sum_1 / count
+    mean = (near_mean + mean_difference).reshape(shape)
+    variance = (sum_2 / count - mean_difference**2).reshape(shape)
+    return Aligned(beam, centres, residual, usable, mean, variance)
+
+
+def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float | None) -> FeatureMask:
+    """Ring and feature pixels from the statistics, with the settings' manual values or the given ones."""
+    shape = (aligned.mean.shape[0], aligned.mean.shape[1])
+    manual = {
+        "inner_px": settings.mask.inner_px,
+        "outer_px": settings.mask.outer_px,
+        "threshold": settings.mask.threshold,
+    } | overrides
+    return decide_mask(
+        aligned.mean,
+        aligned.variance,
+        int(aligned.usable.sum()),
+        aligned.beam.radius_px,
+        usable_radius(shape, aligned.largest_shift_px, settings.mask.border_px),
+        manual["inner_px"],
+        manual["outer_px"],
+        manual["threshold"],
+        settings.mask.max_features,
+    )
+
+
+def patch_side(scan_shape: tuple[int, int], n_bins: int) -> int:
+    """Side, in scan positions, of the square patches of which there are at most about `n_bins`."""
+    return max(1, int(np.ceil(np.sqrt(scan_shape[0] * scan_shape[1] / n_bins))))
+
+
+def patch_index(scan_shape: tuple[int, int], side: int) -> NDArray[np.int32]:
+    """Index of the patch of neighbours that each position belongs to, (n,)."""
+    y, x = np.indices(scan_shape)
+    patches = (y // side) * -(-scan_shape[1] // side) + x // side
+    return patches.ravel().astype(np.int32)
+
+
+def extract(
+    scan: ScanFile,
+    aligned: Aligned,
+    mask: FeatureMask,
+    n_bins: int,
+    executor: Executor,
+    progress: Callable[[float], None],
+    cancel: Cancel,
+) -> Extracted:
+    """Second pass: feature vectors, virtual images, and real-space images of all pixels in patches."""
+    shape = scan.info.detector_shape
+    n, n_pixels = scan.info.n_positions, shape[0] * shape[1]
+    reference = reference_centre(shape)
+    row_of = np.cumsum(aligned.usable) - 1
+    features = np.empty((int(aligned.usable.sum()), len(mask.pixels)), np.float32)
+    virtual = np.full((n, 2), np.nan, np.float32)
+    weights = detector_weights(shape, aligned.beam.radius_px + 1.0, mask.ring)
+    side = patch_side(scan.info.scan_shape, n_bins)
+    patches = patch_index(scan.info.scan_shape, side)
+    n_patches = int(patches.max()) + 1
+    binned = np.zeros((n_patches, n_pixels), np.float32)
+
+    def step(_: None, block: Block) -> None:
+        rows = slice(block.start, block.stop)
+        align_frames(block.patterns, aligned.centres_yx[rows], reference, block.scratch)
+        flat = block.scratch.reshape(len(block.usable), n_pixels)
+        wanted = flat if block.usable.all() else flat[block.usable]
+        if not len(wanted):
+            return
+        first = row_of[block.start + int(np.argmax(block.usable))]
+        gather_features(wanted, mask.pixels, features[first : first + len(wanted)])
+        sums = np.empty((len(wanted), 2), np.float32)
+        weighted_sums(wanted, weights, sums)
+        virtual[np.flatnonzero(block.usable) + block.start] = sums
+        accumulate_by_label(flat, np.where(block.usable, patches[rows], -1).astype(np.int32), binned)
+
+    run_pass(scan, lambda: None, step, executor, progress, cancel, band_rows=side)
+    counts = np.bincount(patches, weights=aligned.usable, minlength=n_patches).astype(np.int64)
+    return Extracted(features, virtual, binned, counts)

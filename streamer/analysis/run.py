@@ -1,0 +1,240 @@
+"""The full analysis of a finished scan: the ordered stages, written once.
+
+Reads: a scan file. Writes: nothing (`streamer.analysis.result_file` does). Threads: an executor of its own.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.analysis.hierarchy import NodeMeans, mean_by_node
+from streamer.analysis.momentum import MomentumClusters, cluster_pixels
+from streamer.analysis.passes import Cancel
+from streamer.analysis.preprocess import Aligned, Extracted, align_scan, choose_mask, extract
+from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
+from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.formats.scan_file import ScanFile
+from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
+from streamer.model import LABEL_NOT_VISITED
+from streamer.settings import AnalysisSettings
+
+STAGES = ("align", "features", "hierarchy", "momentum", "patterns")
+"""Names of the stages, in order, as progress and timings use them."""
+
+FEATURE_TRANSFORM = "aligned intensities at the feature pixels, row order"
+
+Progress = Callable[[str, float], None]
+"""Called with the stage's name and the share of it that is done; may come from any thread."""
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, progress: Progress):
+        begin = time.perf_counter()
+        progress(name, 0.0)
+        yield lambda fraction: progress(name, fraction)
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        progress(name, 1.0)
+
+
+def analyze(
+    scan: ScanFile,
+    settings: AnalysisSettings | None = None,
+    progress: Progress = lambda name, fraction: None,
+    cancel: Cancel | None = None,
+    n_threads: int | None = None,
+) -> AnalysisResult:
+    """Align, mask, cluster in real space, cluster in momentum space.
+
+    Same scan, settings and seed give the same labels on any number of threads.
+
+    Parameters
+    ----------
+    scan
+        From `streamer.open_scan`.
+    settings
+        Default: everything automatic, three levels, seed 0.
+    progress
+        Told the stage and the share of it that is done.
+    cancel
+        Its `request` ends the analysis with ScanStopped.
+    n_threads
+        Default: one per processor.
+
+    Raises
+    ------
+    FileFormatError
+        The scan holds no usable pattern.
+    ScanStopped
+        Cancelled.
+    """
+    settings = settings or AnalysisSettings()
+    cancel = cancel or Cancel()
+    clock = _Clock()
+    with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor:
+        with clock.stage("align", progress) as told:
+            aligned = align_scan(scan, settings, executor, told, cancel)
+            mask = choose_mask(aligned, settings)
+        with clock.stage("features", progress) as told:
+            extracted = extract(scan, aligned, mask, settings.momentum.n_bins, executor, told, cancel)
+        with clock.stage("hierarchy", progress) as told:
+            hierarchy = _divide(extracted, settings, executor, told, cancel)
+        with clock.stage("momentum", progress):
+            momentum = _momentum(scan, aligned, extracted, settings, executor)
+        leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
+        leaf_of[aligned.usable] = hierarchy.leaf_of
+        with clock.stage("patterns", progress) as told:
+            means = _means(scan, aligned, leaf_of, hierarchy, momentum, executor, told, cancel)
+    return _Assembly(scan, settings, aligned, mask, extracted, hierarchy, momentum, means, leaf_of).result(clock.seconds)
+
+
+def _divide(
+    extracted: Extracted,
+    settings: AnalysisSettings,
+    executor: Executor,
+    told: Callable[[float], None],
+    cancel: Cancel,
+) -> Hierarchy:
+    rules = DivisionRules(
+        settings.cluster.levels, settings.cluster.k_max, settings.cluster.min_patterns, settings.cluster.k
+    )
+
+    def node_begins(_: str, fraction: float) -> None:
+        cancel.check()
+        told(fraction)
+
+    return divide(extracted.features, rules, settings.seed, executor, node_begins)
+
+
+def _momentum(
+    scan: ScanFile, aligned: Aligned, extracted: Extracted, settings: AnalysisSettings, executor: Executor
+) -> MomentumClusters | None:
+    if not settings.momentum.enabled:
+        return None
+    limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
+    return cluster_pixels(extracted, aligned.mean, aligned.variance, limit, settings, executor)
+
+
+def _means(
+    scan: ScanFile,
+    aligned: Aligned,
+    leaf_of: NDArray[np.int32],
+    hierarchy: Hierarchy,
+    momentum: MomentumClusters | None,
+    executor: Executor,
+    told: Callable[[float], None],
+    cancel: Cancel,
+) -> NodeMeans:
+    n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
+    weights = momentum.weights if momentum else np.zeros((0, n_pixels), np.float32)
+    return mean_by_node(scan, aligned, leaf_of, hierarchy.tree, weights, executor, told, cancel)
+
+
+@dataclass(frozen=True)
+class _Assembly:
+    """The stages' outcomes, arranged as the result file has them."""
+
+    scan: ScanFile
+    settings: AnalysisSettings
+    aligned: Aligned
+    mask: FeatureMask
+    extracted: Extracted
+    hierarchy: Hierarchy
+    momentum: MomentumClusters | None
+    means: NodeMeans
+    leaf_of: NDArray[np.int32]
+
+    def result(self, seconds: dict[str, float]) -> AnalysisResult:
+        arrays, array_attrs = self._alignment_and_mask()
+        scan_shape = self.scan.info.scan_shape
+        tree = self.hierarchy.tree
+        arrays["hierarchy/labels"] = tree.label_maps(self.leaf_of.reshape(scan_shape), self.settings.cluster.levels)
+        arrays["hierarchy/centroids"] = self.hierarchy.centroids
+        arrays["hierarchy/patterns"] = self.means.patterns
+        array_attrs["hierarchy/centroids"] = {"transform": FEATURE_TRANSFORM}
+        for node_id, elbow in self.hierarchy.elbows.items():
+            arrays[f"hierarchy/elbow/{node_id}/k"] = elbow.k_values
+            arrays[f"hierarchy/elbow/{node_id}/wss"] = elbow.wss
+        momentum_nodes = ()
+        if self.momentum:
+            momentum_nodes = tuple(self.momentum.hierarchy.tree.nodes)
+            images = self.means.images - self.momentum.offsets
+            arrays["momentum/labels"] = self.momentum.labels
+            arrays["momentum/images"] = np.ascontiguousarray(images.T).reshape(-1, *scan_shape)
+        nodes = tuple(replace(node, title=node.title or node.name) for node in tree.nodes)
+        return AnalysisResult(self._attrs(seconds), arrays, nodes, momentum_nodes, array_attrs)
+
+    def _alignment_and_mask(self) -> tuple[dict[str, NDArray[Any]], dict[str, dict[str, Any]]]:
+        aligned, mask = self.aligned, self.mask
+        scan_shape = self.scan.info.scan_shape
+        std = np.sqrt(np.maximum(aligned.variance, 0.0))
+        residual = aligned.residual_yx[aligned.usable]
+        arrays = {
+            "alignment/com_yx": aligned.centres_yx.astype(np.float32).reshape(*scan_shape, 2),
+            "alignment/residual_yx": aligned.residual_yx.astype(np.float32).reshape(*scan_shape, 2),
+            "mask/mean_pattern": aligned.mean.astype(np.float32),
+            "mask/std_pattern": std.astype(np.float32),
+            "mask/radial_std": radial_mean(std, reference_centre(self.scan.info.detector_shape)).astype(np.float32),
+            "mask/ring": mask.ring,
+            "mask/features": mask.features,
+            "virtual/bright_field": self.extracted.virtual[:, 0].reshape(scan_shape),
+            "virtual/annular_dark_field": self.extracted.virtual[:, 1].reshape(scan_shape),
+        }
+        attrs = {
+            "alignment": {
+                "std_px": float(residual.std(axis=0).max()),
+                "mean_error_px": float(np.abs(residual.mean(axis=0)).max()),
+                "iterations": self.settings.alignment.max_iterations,
+            },
+            "mask": {
+                "inner_px": mask.inner_px,
+                "outer_px": mask.outer_px,
+                "threshold": mask.threshold,
+                "n_features": int(mask.features.sum()),
+                "rule": mask.rule,
+                "auto": self._automatic(),
+            },
+        }
+        return arrays, attrs
+
+    def _automatic(self) -> dict[str, float]:
+        """What every value would have been without an override."""
+        auto = choose_mask(self.aligned, self.settings, inner_px=None, outer_px=None, threshold=None)
+        return {
+            "disk_radius_px": self.aligned.beam.radius_px,
+            "inner_px": auto.inner_px,
+            "outer_px": auto.outer_px,
+            "threshold": auto.threshold,
+            "n_features": int(auto.features.sum()),
+        }
+
+    def _attrs(self, seconds: dict[str, float]) -> dict[str, Any]:
+        info = self.scan.info
+        return {
+            "livestem_version": version("livestem"),
+            "schema_version": SCHEMA_VERSION,
+            "source": str(self.scan.path),
+            "source_checksum": self.scan.checksum(),
+            "scan_id": info.scan_id,
+            "settings": self.settings.model_dump(mode="json"),
+            "settings_id": self.settings.settings_id,
+            "automatic": self._automatic(),
+            "seed": self.settings.seed,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": seconds,
+            "scan": info.to_json(),
+            "calibration": info.calibration.to_json(),
+            "orientation": {"flip_ud": False, "flip_lr": False, "transpose": False},
+        }

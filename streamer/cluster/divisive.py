@@ -1,0 +1,131 @@
+"""Divisive hierarchical K-means: cluster all vectors, then each cluster again (method, part 3)."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.cluster.elbow import Elbow, choose_k
+from streamer.cluster.lloyd import kmeans
+from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
+from streamer.model import ClusterNode
+
+
+@dataclass
+class Hierarchy:
+    """Outcome of the division.
+
+    Attributes
+    ----------
+    tree
+        The nodes.
+    leaf_of
+        (n,) int32: id of the leaf of each vector.
+    centroids
+        (n_nodes, n_features) float32, row = node id.
+    elbows
+        Curve of every node that was considered for a split, by node id.
+    """
+
+    tree: ClusterTree
+    leaf_of: NDArray[np.int32]
+    centroids: NDArray[np.float32]
+    elbows: dict[int, Elbow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DivisionRules:
+    """When and how a node is split: see `streamer.settings.ClusterSettings`."""
+
+    levels: int
+    k_max: int
+    min_patterns: int
+    k_by_name: dict[str, int] = field(default_factory=dict)
+
+
+def divide(
+    features: NDArray[np.float32],
+    rules: DivisionRules,
+    seed: int,
+    executor: Executor | None = None,
+    progress: Callable[[str, float], None] = lambda name, fraction: None,
+) -> Hierarchy:
+    """Cluster vectors top down.
+
+    Every node draws from a generator of its own, made of the seed and its name: re-running one branch gives
+    the same clusters as running all.
+
+    Parameters
+    ----------
+    features
+        (n, n_features), finite, n >= 1.
+    rules
+        Depth, stop rules and numbers of clusters set by hand.
+    seed
+        Same seed, same labels.
+    executor
+        Runs blocks side by side; the outcome does not depend on it.
+    progress
+        Called with the node's name and the share of the work done.
+    """
+    n = len(features)
+    total_mean = features.mean(axis=0, dtype=np.float64)
+    root_inertia = _inertia(features, total_mean)
+    tree = ClusterTree()
+    tree.add(ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, root_inertia, float(np.sqrt(root_inertia / n))))
+    centroids = [total_mean.astype(np.float32)]
+    leaf_of = np.zeros(n, np.int32)
+    hierarchy = Hierarchy(tree, leaf_of, np.empty((0, features.shape[1]), np.float32))
+    queue = [ROOT_ID]
+    done = 0
+    while queue:
+        node = tree.nodes[queue.pop(0)]
+        progress(node.name, done / (n * rules.levels))
+        done += node.n_patterns
+        members = np.flatnonzero(leaf_of == node.id)
+        inside = features if len(members) == n else features[members]
+        rng = np.random.default_rng([seed, *node.name.encode()])
+        k, elbow = _number_of_children(inside, node, rules, rng)
+        hierarchy.elbows[node.id] = elbow
+        tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
+        if k == 1:
+            continue
+        clustering = kmeans(inside, k, rng, executor)
+        for label in range(k):
+            own = members[clustering.labels == label]
+            inertia = _inertia(features[own], clustering.centroids[label])
+            child = ClusterNode(
+                id=len(tree.nodes),
+                parent=node.id,
+                level=node.level + 1,
+                name=child_name(node, label + 1),
+                n_patterns=len(own),
+                inertia=inertia,
+                radius=float(np.sqrt(inertia / max(len(own), 1))),
+            )
+            leaf_of[own] = tree.add(child)
+            centroids.append(clustering.centroids[label])
+            if child.level < rules.levels:
+                queue.append(child.id)
+    hierarchy.centroids = np.array(centroids, np.float32)
+    return hierarchy
+
+
+def _number_of_children(
+    inside: NDArray[np.float32], node: ClusterNode, rules: DivisionRules, rng: np.random.Generator
+) -> tuple[int, Elbow]:
+    k_max = rules.k_max if len(inside) >= rules.min_patterns else 1
+    elbow = choose_k(inside, k_max, rng)
+    wanted = rules.k_by_name.get(node.name, elbow.k)
+    return max(1, min(wanted, len(inside))), elbow
+
+
+def _inertia(features: NDArray[np.float32], centre: NDArray[np.floating]) -> float:
+    """Sum of squared distances, by blocks so that no second copy of the features is made."""
+    total = 0.0
+    for start in range(0, len(features), 4096):
+        block = features[start : start + 4096] - centre.astype(np.float32)
+        total += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
+    return total

@@ -1,0 +1,103 @@
+"""How many clusters a node has; K = 1 is an answer.
+
+A sample is cut in halves. The elbow is read from what a further cluster gains on the half that it was not
+fitted on, so that noise gains little; and a split counts only where fits on the two halves agree with each
+other, so that a cut through featureless noise, which falls anywhere, is refused. Both the knee of the plain
+WSS curve and the gap statistic split pure noise (shared feasibility notes).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from streamer.cluster.lloyd import sample_rows
+from streamer.cluster.matching import adjusted_rand
+from streamer.cluster.seeding import lloyd_small, nearest, plus_plus, principal_components
+
+SAMPLE_SIZE = 4096
+N_COMPONENTS = 16
+N_STARTS = 4
+MIN_GAIN_SHARE = 0.20
+MIN_AGREEMENT = 0.5
+
+
+@dataclass(frozen=True)
+class Elbow:
+    """The curve and the choice: `k_values` (m,), `wss` (m,) on the sample, scaled to all vectors; `k`."""
+
+    k: int
+    k_values: NDArray[np.int64]
+    wss: NDArray[np.float64]
+
+
+def choose_k(
+    features: NDArray[np.float32], k_max: int, rng: np.random.Generator, sample_size: int = SAMPLE_SIZE
+) -> Elbow:
+    """Number of clusters of a node.
+
+    Parameters
+    ----------
+    features
+        (n, n_features), finite.
+    k_max
+        Largest answer.
+    rng
+        Draws sample, halves and starts.
+    sample_size
+        Most vectors looked at.
+    """
+    rows = sample_rows(len(features), sample_size, rng)
+    sample = features[rng.permutation(rows)]
+    half = len(sample) // 2
+    k_top = min(k_max, max(1, half // 8))
+    if k_top < 2:
+        total = float(((sample - sample.mean(axis=0)) ** 2).sum()) * len(features) / max(len(sample), 1)
+        return Elbow(1, np.array([1]), np.array([total]))
+    with threadpool_limits(1):  # BLAS may round differently with another number of threads
+        first, axes = principal_components(sample[:half], N_COMPONENTS, rng)
+        second = (sample[half:] - sample[:half].mean(axis=0, dtype=np.float64)) @ axes.T
+    total = float(((sample - sample.mean(axis=0, dtype=np.float64)) ** 2).sum())
+    outside = total - float(((np.vstack([first, second]) - second.mean(axis=0)) ** 2).sum())
+    fits = [_fit(first, k, rng) for k in range(1, k_top + 1)]
+    held_out = np.array([nearest(second, centres)[1].sum() for centres in fits])
+    fitted = np.array([nearest(first, centres)[1].sum() for centres in fits])
+    scale = len(features) / len(sample)
+    wss = (fitted + held_out + max(outside, 0.0)) * scale
+    k = _supported(first, second, fits, _knee(held_out), rng)
+    return Elbow(k, np.arange(1, k_top + 1), wss)
+
+
+def _fit(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    runs = [lloyd_small(points, plus_plus(points, k, rng)) for _ in range(N_STARTS if k > 1 else 1)]
+    return min(runs, key=lambda run: run[1])[0]
+
+
+def _knee(held_out: NDArray[np.float64]) -> int:
+    """Largest K before the held-out gain of a further cluster falls below a fifth of the best gain so far."""
+    gains = -np.diff(held_out)
+    best = 0.0
+    for k, gain in enumerate(gains, start=1):
+        if gain <= 0 or gain < MIN_GAIN_SHARE * best:
+            return k
+        best = max(best, gain)
+    return len(held_out)
+
+
+def _supported(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    fits: list[NDArray[np.float64]],
+    k: int,
+    rng: np.random.Generator,
+) -> int:
+    """K if fits on both halves agree with each other, else 2 if those do, else 1."""
+    both = np.vstack([first, second])
+    for candidate in dict.fromkeys((k, 2)):
+        if candidate < 2:
+            return 1
+        other = _fit(second, candidate, rng)
+        if adjusted_rand(nearest(both, fits[candidate - 1])[0], nearest(both, other)[0]) >= MIN_AGREEMENT:
+            return candidate
+    return 1

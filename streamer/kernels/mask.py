@@ -1,0 +1,218 @@
+"""Which detector pixels take part: the direct-beam disk, the ring, the feature pixels (method, part 2).
+
+Whole-pattern numpy, a few calls a scan: the same decisions for the live pipeline and the analysis.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.kernels.align import brightest_block, windowed_centre
+
+PUBLISHED_THRESHOLD = 0.30
+"""Share of the largest STD in the ring above which a pixel is a feature (Shi et al. 2022)."""
+WINDOW_MARGIN_PX = 2.0
+"""How much larger the centre-of-mass window is than the disk."""
+MIN_FEATURES = 16
+_SIGNIFICANCE = 5.0
+
+
+@dataclass(frozen=True)
+class DirectBeam:
+    """The direct beam of a mean pattern: centre (y, x) and disk radius in px, intensity in the window."""
+
+    centre_yx: tuple[float, float]
+    radius_px: float
+    mass: float
+
+    @property
+    def window_px(self) -> float:
+        """Radius of the centre-of-mass window."""
+        return self.radius_px + WINDOW_MARGIN_PX
+
+
+@dataclass(frozen=True)
+class FeatureMask:
+    """Ring and feature pixels, and how they were chosen.
+
+    Attributes
+    ----------
+    ring, features
+        (det_y, det_x) bool, True = use.
+    rule
+        "std" (the published rule) or "excess" (STD beyond shot noise, where the published rule would keep
+        more pixels than allowed because noise alone passes it).
+    """
+
+    ring: NDArray[np.bool_]
+    features: NDArray[np.bool_]
+    inner_px: float
+    outer_px: float
+    threshold: float
+    rule: str
+
+    @property
+    def pixels(self) -> NDArray[np.int64]:
+        """Flat indices of the feature pixels."""
+        return np.flatnonzero(self.features)
+
+
+def reference_centre(detector_shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Where the direct beam is put: the middle of the detector, (2,) px."""
+    return (np.array(detector_shape, np.float64) - 1.0) / 2.0
+
+
+def radius_map(detector_shape: tuple[int, int], centre_yx: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of every detector pixel from a centre, (det_y, det_x) px."""
+    y, x = np.indices(detector_shape)
+    return np.hypot(y - centre_yx[0], x - centre_yx[1])
+
+
+def radial_mean(pattern: NDArray[np.floating], centre_yx: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotational (azimuthal) mean against radius; index = radius in whole px, up to the nearest edge."""
+    radius = np.rint(radius_map((pattern.shape[0], pattern.shape[1]), centre_yx)).astype(np.int64).ravel()
+    counts = np.bincount(radius)
+    sums = np.bincount(radius, weights=pattern.ravel())
+    edge = int(min(pattern.shape) // 2)
+    return (sums / np.maximum(counts, 1))[:edge]
+
+
+def find_direct_beam(mean_pattern: NDArray[np.float32], radius_px: float | None = None) -> DirectBeam:
+    """Centre and disk radius of the direct beam of a mean pattern.
+
+    The radius is where the radial profile falls to half of its plateau, unless given.
+    """
+    found = np.empty(3)
+    brightest_block(mean_pattern, found)
+    window = radius_px + WINDOW_MARGIN_PX if radius_px else min(mean_pattern.shape) / 8
+    for attempt in range(2):
+        for _ in range(20):
+            windowed_centre(mean_pattern, found[0], found[1], window, found)
+        if attempt == 0:
+            radius_px = radius_px or _half_plateau(mean_pattern, found[:2])
+            window = radius_px + WINDOW_MARGIN_PX
+    return DirectBeam((float(found[0]), float(found[1])), float(radius_px or window), float(found[2]))
+
+
+def _half_plateau(pattern: NDArray[np.float32], centre_yx: NDArray[np.float64]) -> float:
+    radius = radius_map((pattern.shape[0], pattern.shape[1]), centre_yx)
+    near = radius < min(pattern.shape) / 6
+    order = np.argsort(radius[near], kind="stable")
+    distance, value = radius[near][order], pattern[near][order]
+    plateau = float(np.median(value[: max(5, int((distance < 1.5).sum()))]))
+    below = np.flatnonzero(value < 0.5 * plateau)
+    above = np.flatnonzero(value >= 0.5 * plateau)
+    if not len(below) or not len(above):
+        return 3.0
+    # Pixels around the rim lie on both sides of the half; the area of those above is the steadiest measure.
+    return float(max(1.5, np.sqrt(len(above) / np.pi)))
+
+
+def usable_radius(detector_shape: tuple[int, int], largest_shift_px: float, border_px: int) -> float:
+    """Largest radius around the reference centre that neither border nor padding nor weights reach, px."""
+    return (min(detector_shape) - 1) / 2 - border_px - float(np.ceil(largest_shift_px)) - 2.0
+
+
+def choose_ring(radial_std: NDArray[np.float64], disk_radius_px: float, limit_px: float) -> tuple[float, float]:
+    """Inner and outer radius, px: past the direct beam's own fluctuation, before border and padding.
+
+    Inner: where the smoothed curve first stops falling beyond the disk.
+    """
+    smooth = np.convolve(np.pad(radial_std, 1, mode="edge"), np.ones(3) / 3, mode="valid")
+    first = int(np.ceil(disk_radius_px + WINDOW_MARGIN_PX))
+    last = max(first + 1, int(min(limit_px, len(smooth) - 1) * 0.5))
+    inner = last
+    for radius in range(first, last):
+        if smooth[radius + 1] >= smooth[radius]:
+            inner = radius
+            break
+    return float(inner), float(max(limit_px, inner + 1))
+
+
+def choose_features(
+    mean_pattern: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    ring: NDArray[np.bool_],
+    n_patterns: int,
+    max_features: int,
+    threshold: float | None,
+) -> tuple[NDArray[np.bool_], float, str]:
+    """Feature pixels inside the ring.
+
+    Order: 1. the published rule, STD above a share of the largest, unless it keeps more than `max_features`
+    pixels; then 2. the same share of the STD in excess of shot noise, of pixels where the excess is
+    significant. The strongest are kept where either finds too many or too few.
+
+    Parameters
+    ----------
+    mean_pattern, variance
+        (det_y, det_x), over the aligned patterns.
+    ring
+        (det_y, det_x) bool.
+    n_patterns
+        Number of patterns behind the variance.
+    max_features
+        Cap.
+    threshold
+        Share of the largest STD; None: 0.30.
+
+    Returns
+    -------
+    mask (det_y, det_x) bool, threshold, rule
+    """
+    share = PUBLISHED_THRESHOLD if threshold is None else threshold
+    std = np.where(ring, np.sqrt(np.maximum(variance, 0.0)), 0.0)
+    published = std > share * std.max()  # 1.
+    if threshold is not None or MIN_FEATURES <= published.sum() <= max_features:
+        return _strongest(published, std, max_features), share, "std"
+    inside = ring & (mean_pattern > 0)
+    ratio = np.median(variance[inside] / mean_pattern[inside]) if inside.any() else 0.0
+    excess = np.where(ring, variance - ratio * np.maximum(mean_pattern, 0.0), 0.0)  # 2.
+    significant = excess > _SIGNIFICANCE * np.sqrt(2.0 / max(n_patterns, 2)) * variance
+    chosen = significant & ring & (excess > share**2 * excess.max())
+    if chosen.sum() < MIN_FEATURES:
+        chosen = ring
+        max_features = min(max_features, 32 * MIN_FEATURES)
+    return _strongest(chosen, excess, max_features), share, "excess"
+
+
+def _strongest(
+    mask: NDArray[np.bool_], strength: NDArray[np.float64], max_features: int
+) -> NDArray[np.bool_]:
+    if mask.sum() <= max_features:
+        return mask
+    order = np.argsort(np.where(mask, -strength, np.inf).ravel(), kind="stable")
+    kept = np.zeros(mask.size, np.bool_)
+    kept[order[:max_features]] = True
+    return kept.reshape(mask.shape)
+
+
+def decide_mask(
+    mean_pattern: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    n_patterns: int,
+    disk_radius_px: float,
+    limit_px: float,
+    inner_px: float | None,
+    outer_px: float | None,
+    threshold: float | None,
+    max_features: int,
+) -> FeatureMask:
+    """Ring and feature pixels from running statistics; values given by hand win over the automatic ones."""
+    shape = (mean_pattern.shape[0], mean_pattern.shape[1])
+    reference = reference_centre(shape)
+    std = np.sqrt(np.maximum(variance, 0.0))
+    auto_inner, auto_outer = choose_ring(radial_mean(std, reference), disk_radius_px, limit_px)
+    inner = auto_inner if inner_px is None else inner_px
+    outer = auto_outer if outer_px is None else outer_px
+    radius = radius_map(shape, reference)
+    ring = (radius >= inner) & (radius < outer)
+    features, used, rule = choose_features(mean_pattern, variance, ring, n_patterns, max_features, threshold)
+    return FeatureMask(ring, features, inner, outer, used, rule)
+
+
+def detector_weights(shape: tuple[int, int], bright_px: float, ring: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Weights (2, det_y * det_x) of the virtual bright field (disk) and annular dark field (ring)."""
+    disk = radius_map(shape, reference_centre(shape)) <= bright_px
+    return np.stack([disk.ravel(), ring.ravel()]).astype(np.float32)

@@ -1,0 +1,215 @@
+"""Two levels of clusters that follow a growing scan.
+
+A pattern gets its labels on arrival, from the nearest centroids. Each time the number of patterns has grown
+by a tenth, Lloyd passes over all stored features move the centroids of both levels and relabel everything,
+so that the map is always consistent; by a further growth the number of clusters is voted on, and a fresh fit
+replaces the present one where it explains clearly more. Identities are matched to the previous ones, so that
+colours stay. (The trials behind these numbers: shared feasibility notes, "live clustering".)
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.cluster.elbow import Elbow, choose_k
+from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
+from streamer.cluster.matching import match_labels
+from streamer.cluster.tree import ROOT_ID, ROOT_NAME
+from streamer.model import ClusterNode
+
+RELABEL_GROWTH = 1.10
+REFIT_GROWTH = 1.20
+ADOPT_GAIN = 0.02
+VOTE_SAMPLE = 1024
+MAX_IDENTITIES = 32
+"""Identities of one family run from 0 to this less one; ids of level-2 nodes are built on it."""
+
+
+def level_1_id(identity: int) -> int:
+    """Node id of a level-1 cluster."""
+    return 1 + identity
+
+
+def level_2_id(parent: int, identity: int) -> int:
+    """Node id of a level-2 cluster."""
+    return (1 + parent) * MAX_IDENTITIES + 1 + identity
+
+
+@dataclass
+class Family:
+    """The clusters of one node: centroids (k, n_features), their identities (k,), and the votes on K."""
+
+    centroids: NDArray[np.float32]
+    identities: NDArray[np.int64]
+    k_auto: int = 1
+    vote: int = 1
+    elbow: Elbow | None = None
+
+
+@dataclass
+class LiveClusters:
+    """Clusters of the patterns so far, in order of arrival.
+
+    Attributes
+    ----------
+    labels
+        (2, capacity) int32: identity at level 1, and at level 2 within it; -1 not labelled.
+    families
+        By parent identity; -1 is the root's family.
+    """
+
+    capacity: int
+    k_max: int
+    min_patterns: int
+    seed: int
+    k_by_name: dict[str, int] = field(default_factory=dict)
+    families: dict[int, Family] = field(default_factory=dict)
+    labels: NDArray[np.int32] = field(init=False)
+    changed_share: float = 1.0
+    _n_relabelled: int = 0
+    _n_refitted: int = 0
+    _draws: int = 0
+
+    def __post_init__(self) -> None:
+        self.labels = np.full((2, self.capacity), -1, np.int32)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are clusters yet."""
+        return -1 in self.families
+
+    def label_new(self, features: NDArray[np.float32], first: int, last: int) -> None:
+        """Label rows [first, last) of `features` by the nearest centroids of both levels."""
+        self._assign(features, first, last)
+
+    def due(self, n: int) -> bool:
+        """Whether enough patterns have come since the last relabelling."""
+        return n >= self.min_patterns and n >= RELABEL_GROWTH * self._n_relabelled
+
+    def maintain(self, features: NDArray[np.float32], closing: bool = False) -> None:
+        """Relabel all patterns (n, n_features); vote on K and refit where the scan has grown enough, or closes."""
+        n = len(features)
+        before = self.labels[:, :n].copy()
+        refit = closing or not self.ready or n >= REFIT_GROWTH * self._n_refitted
+        self.families[-1] = self._follow(features, -1, ROOT_NAME, refit)
+        self._label_family(features, np.arange(n), -1, 0)
+        for identity in self.families[-1].identities.tolist():
+            rows = np.flatnonzero(self.labels[0, :n] == identity)
+            if len(rows):
+                inside = features[rows]
+                self.families[identity] = self._follow(inside, identity, str(identity + 1), refit)
+                self._label_family(inside, rows, identity, 1)
+        seen = before[0] >= 0
+        if seen.any():
+            self.changed_share = float((self.labels[:, :n] != before)[:, seen].any(axis=0).mean())
+        self._n_relabelled = n
+        if refit:
+            self._n_refitted = n
+
+    def rebase(self, features: NDArray[np.float32]) -> None:
+        """Carry labels over to another set of features: centroids become the means of the labelled patterns."""
+        n = len(features)
+        root = self.families.get(-1)
+        if root is None:
+            return
+        for parent, family in self.families.items():
+            rows = np.arange(n) if parent < 0 else np.flatnonzero(self.labels[0, :n] == parent)
+            level = 0 if parent < 0 else 1
+            index = np.full(MAX_IDENTITIES, -1, np.int32)
+            index[family.identities] = np.arange(len(family.identities))
+            own = self.labels[level, rows]
+            family.centroids = group_means(features[rows], np.where(own >= 0, index[own], -1), len(family.identities))
+
+    def nodes(self, n: int) -> tuple[ClusterNode, ...]:
+        """The tree with the number of patterns of every node, root first."""
+        if not self.ready:
+            return ()
+        root = self.families[-1]
+        nodes = [ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, k=len(root.identities), k_auto=root.k_auto)]
+        counts = np.bincount(np.maximum(self.labels[0, :n], 0), minlength=MAX_IDENTITIES)
+        for identity in sorted(root.identities.tolist()):
+            family = self.families.get(identity)
+            k = len(family.identities) if family else 1
+            parent = level_1_id(identity)
+            name = str(identity + 1)
+            nodes.append(ClusterNode(parent, ROOT_ID, 1, name, int(counts[identity]), k=k, k_auto=family.k_auto if family else 1))
+        for node in nodes[1:].copy():
+            family = self.families.get(node.id - 1)
+            if family is None or len(family.identities) < 2:
+                continue
+            inside = self.labels[1, :n][self.labels[0, :n] == node.id - 1]
+            own = np.bincount(np.maximum(inside, 0), minlength=MAX_IDENTITIES)
+            nodes.extend(
+                ClusterNode(level_2_id(node.id - 1, child), node.id, 2, f"{node.name}.{child + 1}", int(own[child]))
+                for child in sorted(family.identities.tolist())
+            )
+        return tuple(nodes)
+
+    def node_ids(self, n: int) -> NDArray[np.int32]:
+        """Node ids (2, n) int32 of the first n patterns; a level-1 leaf keeps its id at level 2."""
+        first, second = self.labels[0, :n], self.labels[1, :n]
+        ids = np.full((2, n), -1, np.int32)
+        labelled = first >= 0
+        ids[0, labelled] = 1 + first[labelled]
+        ids[1] = ids[0]
+        split = np.array([len(self.families[i].identities) > 1 if i in self.families else False for i in range(MAX_IDENTITIES)])
+        inner = labelled & (second >= 0) & split[np.maximum(first, 0)]
+        ids[1, inner] = (1 + first[inner]) * MAX_IDENTITIES + 1 + second[inner]
+        return ids
+
+    def _assign(self, features: NDArray[np.float32], first: int, last: int) -> None:
+        if not self.ready or last <= first:
+            return
+        rows = np.arange(first, last)
+        self._label_family(features[first:last], rows, -1, 0)
+        for identity in np.unique(self.labels[0, first:last]).tolist():
+            own = rows[self.labels[0, first:last] == identity]
+            self._label_family(features[own], own, identity, 1)
+
+    def _label_family(self, inside: NDArray[np.float32], rows: NDArray[np.int64], parent: int, level: int) -> None:
+        family = self.families.get(parent)
+        if family is None:
+            self.labels[level, rows] = 0
+            return
+        nearest, _, _, _ = assign(inside, family.centroids)
+        self.labels[level, rows] = family.identities[nearest]
+
+    def _follow(self, inside: NDArray[np.float32], parent: int, name: str, refit: bool) -> Family:
+        """The family of a node after a look at all its patterns."""
+        family = self.families.get(parent)
+        if family is None or refit:
+            family = self._refit(inside, family, parent, name)
+        if len(family.identities) > 1:
+            family.centroids = refine(inside, family.centroids, max_passes=2).centroids
+        else:
+            family.centroids = inside.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+        return family
+
+    def _refit(self, inside: NDArray[np.float32], old: Family | None, parent: int, name: str) -> Family:
+        self._draws += 1
+        rng = np.random.default_rng([self.seed, self._draws])
+        k_max = self.k_max if len(inside) >= self.min_patterns else 1
+        elbow = choose_k(inside, k_max, rng, VOTE_SAMPLE)
+        k = self._vote(elbow.k, old)
+        wanted = max(1, min(self.k_by_name.get(name, k), len(inside)))
+        fresh = kmeans(inside, wanted, rng, max_passes=2)
+        if old is not None and len(old.identities) == wanted:
+            present = assign(inside, old.centroids)[1]
+            total = float(((inside - inside.mean(axis=0)) ** 2).sum(dtype=np.float64))
+            if present - fresh.inertia <= ADOPT_GAIN * max(total - present, 0.0):
+                return Family(old.centroids, old.identities, k, elbow.k, elbow)
+        return Family(fresh.centroids, self._identities(fresh, inside, old), k, elbow.k, elbow)
+
+    @staticmethod
+    def _vote(k: int, old: Family | None) -> int:
+        """A new K needs two votes in a row, but for the first."""
+        return k if old is None or old.vote == k else old.k_auto
+
+    @staticmethod
+    def _identities(fresh: Clustering, inside: NDArray[np.float32], old: Family | None) -> NDArray[np.int64]:
+        if old is None:
+            return np.arange(fresh.k)
+        previous = old.identities[assign(inside, old.centroids)[0]]
+        return match_labels(fresh.labels, previous, fresh.k)
+

@@ -1,0 +1,291 @@
+"""The compute thread of one scan: takes frames from the ring, runs the pipeline, publishes snapshots.
+
+Reads: a ring reader, the recording. Writes: its snapshot board. Thread: its own.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import LivestemError, ProcessingError
+from streamer.live.pipeline import BATCH_FRAMES, LivePipeline, Overrides, PatternSource
+from streamer.live.snapshot import LiveSnapshot, SnapshotBoard
+from streamer.receive.ring import RingReader
+from streamer.settings import settings_id
+from streamer.wire.control import NamedArray
+from streamer.wire.sequence import IntervalSet
+
+PUBLISH_PERIOD_S = 0.1
+BORROW_TIMEOUT_S = 0.05
+SETTLED_CHANGE = 0.005
+"""Labels count as settled when fewer than this share of positions changed at the last relabelling, twice."""
+
+
+class StoredPatterns(PatternSource, Protocol):
+    """The recording, as the compute thread needs it."""
+
+    received: NDArray[np.uint8]
+
+    def refresh(self) -> None:
+        """Read the marks again."""
+        ...
+
+
+class LiveSession:
+    """Runs a `LivePipeline` in a thread.
+
+    Parameters
+    ----------
+    pipeline
+        Used by this thread alone from `start` on.
+    reader
+        A skipping reader beside a recording, a lossless one without.
+    board
+        Where snapshots go.
+    stored
+        The recording, for patterns that were skipped; None without one.
+    clock
+        Seconds, the same clock as the ring's arrival times.
+    """
+
+    def __init__(
+        self,
+        pipeline: LivePipeline,
+        reader: RingReader,
+        board: SnapshotBoard,
+        stored: StoredPatterns | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._pipeline, self._reader, self._board = pipeline, reader, board
+        self._stored, self._clock = stored, clock
+        self._thread = threading.Thread(target=self._run, name="livestem-compute")
+        self._failure: BaseException | None = None
+        self._done_frames = IntervalSet()
+        self._wanted: Overrides | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._versions: dict[str, int] = {}
+        self._slow_arrays: dict[str, NamedArray] = {}
+        self._quiet_rounds = 0
+        self._last_published_s = -np.inf
+        self._n_published = 0
+        self._label_maps: NDArray[np.int32] | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon, without the closing pass; `join` afterwards."""
+        self._stop.set()
+        self._reader.detach()
+
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
+
+    @property
+    def final_label_maps(self) -> NDArray[np.int32] | None:
+        """Live labels (2, scan_y, scan_x) after the closing pass; None before it."""
+        return self._label_maps
+
+    def done_frames(self) -> IntervalSet:
+        """Frame indices that have been analysed (or belong to no position)."""
+        return self._done_frames
+
+    def override(self, overrides: Overrides) -> None:
+        """Ask for other values set by hand; followed at the next batch."""
+        with self._lock:
+            self._wanted = overrides
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended the thread, if anything did.
+
+        Raises
+        ------
+        ProcessingError
+            With the cause; the recording is not touched by it.
+        """
+        if self._failure is not None:
+            raise ProcessingError(
+                f"The live analysis stopped: {self._failure}. The recording goes on and nothing is lost; "
+                "analyse it when the scan has ended."
+            ) from self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set() and not self._reader.exhausted:
+                self._step()
+            if not self._stop.is_set():
+                self._catch_up()
+                self._pipeline.close()
+                self._slow_changed()
+            self._label_maps = self._pipeline.label_maps()
+            self._publish()
+        except Exception as failure:  # kept for the owner; the recording must go on
+            self._failure = failure
+        finally:
+            self._reader.detach()
+
+    def _step(self) -> None:
+        batch = self._reader.borrow(BATCH_FRAMES, BORROW_TIMEOUT_S)
+        if batch is not None:
+            try:
+                self._take(batch.frames, batch.scan_indices)
+                self._done_frames = self._done_frames.add_indices(batch.frame_indices)
+            finally:
+                self._reader.release(batch)
+        with self._lock:
+            wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self._pipeline.override(wanted)
+            self._slow_changed()
+        if self._pipeline.maintain():
+            self._slow_changed()
+            self._watch_change()
+        if self._clock() - self._last_published_s >= PUBLISH_PERIOD_S:
+            self._publish()
+
+    def _take(self, frames: NDArray[Any], scan_indices: NDArray[np.int64]) -> None:
+        new = scan_indices >= 0
+        new[new] = self._pipeline.seen[scan_indices[new]] == 0
+        if new.all():
+            self._pipeline.add(frames, scan_indices)
+        elif new.any():
+            self._pipeline.add(frames[new], scan_indices[new])
+
+    def _catch_up(self) -> None:
+        """Analyse what was skipped, from the recording: at the end every stored frame is in the live result."""
+        if self._stored is None:
+            return
+        self._stored.refresh()
+        missed = np.flatnonzero((self._stored.received.ravel() > 0) & (self._pipeline.seen == 0))
+        info = self._pipeline.info
+        room = np.empty((BATCH_FRAMES, *info.detector_shape), info.dtype)
+        for first in range(0, len(missed), BATCH_FRAMES):
+            if self._stop.is_set():
+                return
+            positions = missed[first : first + BATCH_FRAMES]
+            self._pipeline.add(self._stored.read_positions(positions, room), positions)
+
+    def _watch_change(self) -> None:
+        quiet = self._pipeline.clusters.changed_share <= SETTLED_CHANGE
+        self._quiet_rounds = self._quiet_rounds + 1 if quiet else 0
+
+    def _slow_changed(self) -> None:
+        """Arrays that change with mask or labels, not with every batch."""
+        pipeline = self._pipeline
+        if pipeline.mask is None or not pipeline.clusters.ready:
+            return
+        patterns, ids = pipeline.cluster_patterns()
+        mean, variance = pipeline.mean_and_variance()
+        arrays = {
+            "cluster_patterns": (patterns, {"ids": ids}),
+            "mean_pattern": (mean.astype(np.float32), {}),
+            "std_pattern": (np.sqrt(np.maximum(variance, 0.0)).astype(np.float32), {}),
+            "radial_std": (pipeline.radial_std(), {}),
+            "ring": (pipeline.mask.ring.copy(), {}),
+            "features": (pipeline.mask.features.copy(), {}),
+            "elbow": (self._elbow(), {}),
+        }
+        for name, (values, meta) in arrays.items():
+            self._slow_arrays[name] = NamedArray(name, values, self._next_version(name), meta)
+
+    def _elbow(self) -> NDArray[np.float64]:
+        """Rows node id, k, WSS of every node that was considered for a split."""
+        rows = [
+            (0 if parent < 0 else 1 + parent, k, wss)
+            for parent, family in sorted(self._pipeline.clusters.families.items())
+            if family.elbow is not None
+            for k, wss in zip(family.elbow.k_values, family.elbow.wss, strict=True)
+        ]
+        return np.array(rows, np.float64).reshape(-1, 3)
+
+    def _next_version(self, name: str) -> int:
+        self._versions[name] = self._versions.get(name, 0) + 1
+        return self._versions[name]
+
+    def _publish(self) -> None:
+        pipeline, shape = self._pipeline, self._pipeline.info.scan_shape
+        now = self._clock()
+        fast = {
+            "label_maps": pipeline.label_maps(),
+            "bright_field": pipeline.virtual[:, 0].reshape(shape).copy(),
+            "annular_dark_field": pipeline.virtual[:, 1].reshape(shape).copy(),
+            "com_yx": pipeline.centres_yx.astype(np.float32).reshape(*shape, 2),
+            "received": pipeline.seen.reshape(shape).copy(),
+        }
+        arrays = dict(self._slow_arrays)
+        for name, values in fast.items():
+            values.flags.writeable = False
+            arrays[name] = NamedArray(name, values, self._next_version(name))
+        oldest = self._reader.oldest_arrival_s
+        in_force = self._in_force()
+        self._n_published += 1
+        self._board.publish(
+            LiveSnapshot(
+                version=self._n_published,
+                arrays=arrays,
+                tree=pipeline.clusters.nodes(pipeline.n),
+                n_analysed=int(np.count_nonzero(pipeline.seen)),
+                n_skipped=self._reader.n_skipped,
+                lag_s=max(0.0, now - oldest) if oldest is not None else 0.0,
+                settings=in_force,
+                settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),
+                settled=self._quiet_rounds >= 2,
+            )
+        )
+        self._last_published_s = now
+
+    def _in_force(self) -> dict[str, Any]:
+        """Values in force, what the automatic choice says, and what was set by hand."""
+        pipeline = self._pipeline
+        if pipeline.beam is None or pipeline.mask is None or pipeline.auto_mask is None:
+            return {"in_force": {}, "auto": {}, "manual": pipeline.overrides.to_json()}
+        named = {}
+        for name, mask in (("in_force", pipeline.mask), ("auto", pipeline.auto_mask)):
+            named[name] = {
+                "disk_radius_px": pipeline.beam.radius_px,
+                "inner_px": mask.inner_px,
+                "outer_px": mask.outer_px,
+                "threshold": mask.threshold,
+                "n_features": int(mask.features.sum()),
+            }
+        nodes = pipeline.clusters.nodes(pipeline.n)
+        named["in_force"]["k"] = {node.name: node.k for node in nodes if node.level < 2}
+        named["auto"]["k"] = {node.name: node.k_auto for node in nodes if node.level < 2}
+        return {**named, "manual": pipeline.overrides.to_json()}
+
+
+def overrides_with(present: Overrides, name: str, value: Any) -> Overrides:
+    """A copy of the overrides with one value set, or given back to the automatic choice (None).
+
+    Raises
+    ------
+    LivestemError
+        Unknown name, or a value out of range.
+    """
+    fields = asdict(present)
+    key = name.lower()
+    if key not in fields:
+        raise LivestemError(f"'{name}' cannot be set. Expected one of disk, inner, outer, threshold, K.")
+    if key == "k":
+        if value is not None and not (
+            isinstance(value, dict) and all(isinstance(k, int) and 1 <= k <= 32 for k in value.values())
+        ):
+            raise LivestemError(f"K was set to {value!r}. Expected node names with whole numbers from 1 to 32.")
+        fields["k"] = {} if value is None else {**present.k, **value}
+    elif value is not None and not (isinstance(value, int | float) and 0 < value < (1 if key == "threshold" else 4096)):
+        raise LivestemError(f"{name} was set to {value!r}. Expected a positive number (threshold: below 1).")
+    else:
+        fields[key] = value
+    return Overrides(**fields)
