@@ -297,6 +297,8 @@ class MainWindow(QtWidgets.QMainWindow):
     def showEvent(self, a0: QtGui.QShowEvent | None) -> None:
         """Draw once more when sizes are known."""
         super().showEvent(a0)
+        # Otherwise the first button has the focus, and it is Stop.
+        self.panes.cluster_map.canvas.setFocus()
         self._redraw()
 
     def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:

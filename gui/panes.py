@@ -67,7 +67,7 @@ class Panes(QtWidgets.QSplitter):
 
     def _make_tabs(self) -> None:
         self.rings, self.elbow = RingsChart(), ElbowChart()
-        self.alignment = ImagePair(("Direct beam y", "Direct beam x"), "viridis")
+        self.alignment = ImagePair(("Beam y", "Beam x"), "viridis")
         self.log = LogList(texts.TABS["log"])
         contents = {
             "rings": self.rings,

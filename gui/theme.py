@@ -48,8 +48,8 @@ SEVERITY_COLOURS: dict[Severity, str] = {
 
 STYLE = f"""
 * {{ font-size: {FONT_PX}px; }}
-QWidget {{ background: {WINDOW}; color: {TEXT}; }}
-QLabel {{ background: transparent; }}
+QWidget {{ color: {TEXT}; }}
+QMainWindow, QDialog {{ background: {WINDOW}; }}
 QFrame#pane {{ background: {PANEL}; border: 1px solid {LINE}; border-radius: 4px; }}
 QLabel#title {{ font-weight: 600; }}
 QLabel#note, QLabel#sentence {{ color: {TEXT_DIM}; font-size: {SMALL_PX}px; }}

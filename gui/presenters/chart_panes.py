@@ -4,6 +4,7 @@ from gui.presenters import texts
 from gui.presenters.numbers import count, duration
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Link, Snapshot
+from gui.presenters.tree_layout import path_to_root
 from gui.presenters.views import ElbowView, LogView, RingsView, Severity, StreamView
 
 
@@ -20,14 +21,18 @@ def rings_view(snapshot: Snapshot) -> RingsView:
 
 
 def elbow_view(snapshot: Snapshot, selection: Selection) -> ElbowView:
-    """Inertia against K for the selected node; for the root where none is selected or has no curve."""
+    """Inertia against K for the selected node; for a leaf that of its parent, for none that of the root."""
     rows = snapshot.values("elbow")
     status = snapshot.status
     root = next((node for node in status.tree if node.level == 0), None)
     if rows is None or root is None:
         return ElbowView(None, message=texts.ELBOW_EMPTY)
-    node = status.node(selection.node_id) or root
-    curve = rows[rows[:, 0] == node.id]
+    # A leaf that was never tried has no curve: the split that made it is what the operator wants to judge.
+    curves = {
+        node_id: rows[rows[:, 0] == node_id] for node_id in path_to_root(status.tree, selection.node_id)
+    }
+    node_id = next((node_id for node_id, curve in curves.items() if len(curve)), root.id)
+    node, curve = status.node(node_id) or root, curves.get(node_id, rows[rows[:, 0] == root.id])
     if not len(curve):
         return ElbowView(None, title=texts.elbow_title(node), message=texts.ELBOW_EMPTY)
     curve = curve[curve[:, 1].argsort()]
@@ -45,7 +50,7 @@ def elbow_view(snapshot: Snapshot, selection: Selection) -> ElbowView:
 def stream_view(snapshot: Snapshot) -> StreamView:
     """Rate and lag of the last two minutes."""
     history = snapshot.history
-    if snapshot.status.scan is None or len(history.age_s) < 2:
+    if snapshot.status.scan is None or not any(history.receive_hz):
         return StreamView(history.version, message=texts.STREAM_EMPTY)
     return StreamView(history.version, history.age_s, history.receive_hz, history.lag_s)
 

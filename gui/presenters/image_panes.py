@@ -77,7 +77,7 @@ def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tup
         spread = memo.get(f"com spread {name}", key, lambda axis=axis: _spread(com_yx[..., axis]))
         views.append(
             ImageView(
-                key, image, f"Direct beam {name}, {spread}", scale=scan_scale(snapshot.status),
+                key, image, f"Beam {name}: {spread}", scale=scan_scale(snapshot.status),
                 crosshair_yx=selection.position_yx,
             )
         )  # fmt: skip
@@ -97,10 +97,17 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
         image = None
         if values is not None:
             image = memo.get(f"tile {node.id}", key, lambda values=values: image_bytes(values, options.scale))
-        caption = texts.members(node, clusters.n_patterns)
-        colour = clusters.colours.get(node.id, NOT_VISITED)
         tiles.append(
-            TileView(node.id, key, image, colour, texts.node_label(node), caption, clusters.emphasis(node.id))
+            TileView(
+                node_id=node.id,
+                key=key,
+                image=image,
+                colour=clusters.colours.get(node.id, NOT_VISITED),
+                name=texts.node_label(node),
+                share=texts.share(node, clusters.n_patterns),
+                caption=texts.members(node),
+                emphasis=clusters.emphasis(node.id),
+            )
         )
     return TilesView(tuple(tiles), f"{texts.TILES_TITLE}, level {clusters.level}")
 
@@ -214,7 +221,8 @@ def _map_message(snapshot: Snapshot) -> str:
     phase = phase_of(snapshot)
     if phase is Phase.CONNECTING:
         return texts.MAP_CONNECTING
-    return texts.MAP_WAITING if phase in (Phase.WAITING, Phase.SCANNING) else texts.MAP_EMPTY
+    waiting = phase in (Phase.WAITING, Phase.SCANNING)
+    return texts.map_waiting(snapshot.status) if waiting else texts.MAP_EMPTY
 
 
 def _step_note(status: EngineStatus) -> str:
@@ -230,4 +238,4 @@ def _tag(status: EngineStatus) -> str:
 
 def _spread(values: NDArray[np.float32]) -> str:
     finite = values[np.isfinite(values)]
-    return f"{finite.min():.2f} to {finite.max():.2f} px" if finite.size else "–"
+    return f"{finite.min():.2f}–{finite.max():.2f} px" if finite.size else "–"

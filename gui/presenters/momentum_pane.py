@@ -36,8 +36,12 @@ def momentum_view(snapshot: Snapshot, memo: Memo) -> MomentumView:
             image = memo.get(f"momentum {node.id}", tile_key, lambda values=values: image_bytes(values))
         tiles.append(
             TileView(
-                node.id, tile_key, image, colours.get(node.id, NOT_VISITED), texts.node_label(node),
-                f"{count(node.n_patterns)} px",
+                node_id=node.id,
+                key=tile_key,
+                image=image,
+                colour=colours.get(node.id, NOT_VISITED),
+                name=texts.node_label(node),
+                caption=f"{count(node.n_patterns)} px",
             )
-        )  # fmt: skip
+        )
     return MomentumView(label_map, TilesView(tuple(tiles), texts.MOMENTUM_TILES_TITLE))

@@ -28,7 +28,7 @@ def pattern_view(
         image = memo.get("pattern", key, lambda: image_bytes(values, options.scale))
     circles = _circles(snapshot.status, centre_yx) if image is not None else ()
     scale = detector_scale(snapshot.status)
-    note = "" if scale.unit == "px" else f"{scale.per_px:.3g} {scale.unit}/px"
+    note = "" if scale.unit == "px" or image is None else f"{scale.per_px:.3g} {scale.unit}/px"
     if note and snapshot.status.calibration.q_source == "nominal":
         note += " (nominal)"
     picture = ImageView(key, image, title, note, message if image is None else "", scale)
@@ -42,8 +42,8 @@ def _wanted_pattern(
     answer = snapshot.pattern
     if selection.position_yx is not None and answer is not None:
         y, x = answer.position_yx
-        pinned = texts.PINNED if selection.hover_yx is None else ""
-        title = f"{texts.PATTERN_TITLE} · {texts.position((y, x), scan_scale(snapshot.status))}{pinned}"
+        name = texts.PINNED_TITLE if selection.hover_yx is None else texts.PATTERN_TITLE
+        title = f"{name} · {texts.position((y, x), scan_scale(snapshot.status))}"
         return (
             (answer.position_yx, answer.version),
             answer.values,

@@ -56,14 +56,14 @@ PATTERN_TITLE = "Pattern at cursor"
 CLUSTER_PATTERN_TITLE = "Mean pattern of cluster"
 MEAN_PATTERN_TITLE = "Mean pattern of the scan"
 TILES_TITLE = "Mean pattern of each cluster"
-PINNED = " · pinned, Esc releases it"
+PINNED_TITLE = "Pinned pattern"
 TAG_PROVISIONAL = "provisional"
 TAG_SETTLED = "settled"
 
 MAP_TITLE = "Cluster map"
 VIRTUAL_TITLE = "Virtual images"
 TREE_TITLE = "Hierarchy"
-STREAM_TITLE = "Stream"
+STREAM_TITLE = "Stream, last two minutes"
 LEVEL = "Level"
 LABELS = "Numbers"
 LABELS_TIP = "Print the number of each cluster on the map (T)"
@@ -80,12 +80,12 @@ AXIS_K = "clusters K"
 AXIS_INERTIA = "inertia / largest"
 AXIS_RATE = "patterns / s"
 AXIS_LAG = "lag (s)"
-AXIS_AGE = "seconds before now"
 
 KEYS_TITLE = "Keys"
 KEYS_COLUMNS = ["Key", "What it does"]
 
 MAP_WAITING = "Waiting for the detector.\nThe map fills in here when the first row arrives."
+MAP_HOW_TO_SEND = "\n\nTo send a file as a detector would:\nlivestem replay FILE --to {listen}"
 MAP_CONNECTING = "Connecting to the engine…"
 MAP_EMPTY = "No cluster map yet."
 PATTERN_EMPTY = "Move the mouse over the map:\nthe pattern of that position appears here."
@@ -95,7 +95,7 @@ TREE_EMPTY = "The hierarchy grows here\nwhen the first clusters are in."
 IMAGE_EMPTY = "No data yet"
 RINGS_EMPTY = "No radial profile yet."
 ELBOW_EMPTY = "No elbow curve for this cluster yet."
-STREAM_EMPTY = "No stream yet."
+STREAM_EMPTY = "No stream in the last two minutes."
 ALIGNMENT_EMPTY = "No alignment yet."
 LOG_EMPTY = "Nothing to report."
 
@@ -183,8 +183,10 @@ def ended_sentence(status: EngineStatus) -> str:
     """How the scan ended, what is kept and what can be done, for a scan that is not analysed."""
     if status.finish_reason is None:
         return "No scan has ended."
-    reason = FINISH_REASONS[status.finish_reason]
-    return f"{reason} {kept(status)} {NEXT_STEPS[status.finish_reason]}"
+    said = f"{kept(status)} {NEXT_STEPS[status.finish_reason]}"
+    # A fault has its reason on the pill and on the banner: the line has room for what is kept.
+    is_fault = status.finish_reason not in (FinishReason.COMPLETED, FinishReason.STOPPED)
+    return said if is_fault else f"{FINISH_REASONS[status.finish_reason]} {said}"
 
 
 def kept(status: EngineStatus) -> str:
@@ -233,6 +235,12 @@ def scan_summary(status: EngineStatus) -> str:
         return "no scan yet"
     name = PurePath(status.result or status.recording or "").name or f"scan {status.scan.scan_id[:8]}"
     return f"{name} · {shape(status.scan.scan_shape)} positions · {shape(status.scan.detector_shape)} px"
+
+
+def map_waiting(status: EngineStatus) -> str:
+    """The empty map: what will come, and how to make it come."""
+    how = MAP_HOW_TO_SEND.format(listen=status.listen) if status.listen and status.scan is None else ""
+    return f"{MAP_WAITING}{how}"
 
 
 def ready(status: EngineStatus) -> str:
@@ -294,6 +302,11 @@ def node_label(node: ClusterNode) -> str:
     return f"{node.name} {node.title}".strip()
 
 
-def members(node: ClusterNode, n_all: int) -> str:
-    """Number and share of patterns, such as "5 445 · 15 %"."""
-    return f"{count(node.n_patterns)} · {percent(node.n_patterns / n_all if n_all else 0.0)}"
+def share(node: ClusterNode, n_all: int) -> str:
+    """Share of all patterns, such as "15 %"."""
+    return percent(node.n_patterns / n_all if n_all else 0.0)
+
+
+def members(node: ClusterNode) -> str:
+    """Number of patterns, such as "n = 5 445"."""
+    return f"n = {count(node.n_patterns)}"

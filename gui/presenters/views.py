@@ -144,6 +144,7 @@ class TileView:
     image: Image | None = field(compare=False)
     colour: Rgb = (0, 0, 0)
     name: str = ""
+    share: str = ""
     caption: str = ""
     emphasis: Emphasis = Emphasis.NORMAL
 

@@ -6,6 +6,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.presenters import texts
+from gui.presenters.scale_bar import nice_length
 from gui.presenters.views import ElbowView, RingsView, StreamView
 
 PEN_CURVE = {"color": theme.CURVE, "width": 1}
@@ -112,7 +113,7 @@ class StreamChart(QtWidgets.QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._rate = Chart(texts.AXIS_RATE, "", texts.AXIS_RATE)
-        self._lag = Chart(texts.AXIS_LAG, texts.AXIS_AGE, texts.AXIS_LAG)
+        self._lag = Chart(texts.AXIS_LAG, "", texts.AXIS_LAG)
         self._curves = (self._rate.plot.plot(pen=PEN_CURVE), self._lag.plot.plot(pen=PEN_LINE))
         self._rate.plot.getAxis("bottom").setStyle(showValues=False)
         column = QtWidgets.QVBoxLayout(self)
@@ -133,7 +134,10 @@ class StreamChart(QtWidgets.QWidget):
             (self._lag, self._curves[1], view.lag_s, 0.1),
         ):
             curve.setData(view.age_s, values)
-            top = max(least, 1.1 * max(values))
+            top = 1.1 * max(least, *values)
+            step = nice_length(top)
+            ticks = [step * n for n in range(int(top / step) + 1)]
+            chart.plot.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
             chart.plot.setRange(xRange=(-HISTORY_S, 0), yRange=(0, top), padding=0.02)
 
 

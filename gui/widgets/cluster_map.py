@@ -29,8 +29,7 @@ class ClusterMap(Pane):
         self._labels.setToolTip(texts.LABELS_TIP)
         self._labels.setCheckable(True)
         self._labels.clicked.connect(self.labels_toggled)
-        for widget in (self._level_word, row, self._labels):
-            self.add_to_title(widget)
+        self.set_tools([self._level_word, row, self._labels])
 
     def set_view(self, view: MapView, *, show_labels: bool) -> None:
         """Show the map; only levels that exist have a button."""

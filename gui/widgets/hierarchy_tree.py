@@ -7,6 +7,7 @@ from gui.presenters.views import Emphasis, TreeNodeView, TreeView
 
 MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 14, 16, 40
 RADIUS = 7
+CAPTION_PX = 34
 REACH_PX = 18
 
 Qt = QtCore.Qt
@@ -75,15 +76,15 @@ class HierarchyTree(QtWidgets.QWidget):
         if node.parent_xy is None:
             return
         child, parent = self._place(node.x, node.y), self._place(*node.parent_xy)
-        # The step lies below the parent's caption, so that no line runs through text.
-        step_y = max(parent.y() + RADIUS + 34, (parent.y() + child.y()) / 2)
-        step_y = min(step_y, child.y() - RADIUS - 3)
+        # The branch begins below the parent's caption, so that no line runs through text.
+        start_y = min(parent.y() + RADIUS + CAPTION_PX, child.y() - RADIUS - 8)
+        step_y = (start_y + child.y() - RADIUS) / 2
         lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
         painter.setPen(QtGui.QPen(QtGui.QColor("#D5D9DF" if lit else "#5A626D"), 1))
         for start, end in (
             (QtCore.QPointF(parent.x(), step_y), QtCore.QPointF(child.x(), step_y)),
             (QtCore.QPointF(child.x(), step_y), child),
-            (parent, QtCore.QPointF(parent.x(), step_y)),
+            (QtCore.QPointF(parent.x(), start_y), QtCore.QPointF(parent.x(), step_y)),
         ):
             painter.drawLine(start.toPoint(), end.toPoint())
 

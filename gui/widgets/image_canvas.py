@@ -161,8 +161,8 @@ class ImageCanvas(pg.GraphicsView):
             self._draw_crosshair(painter)
             self._draw_circles(painter)
             painter.setClipping(False)
-            self._draw_labels(painter)
             self._draw_scale_bar(painter)
+            self._draw_labels(painter)
         painter.restore()
 
     def _image_rect(self) -> QtCore.QRectF:
@@ -198,12 +198,9 @@ class ImageCanvas(pg.GraphicsView):
             painter.drawEllipse(centre, radius, radius)
 
     def _draw_labels(self, painter: QtGui.QPainter) -> None:
-        font = painter.font()
-        font.setBold(True)
-        painter.setFont(font)
-        for label in self._labels:
+        painter.setFont(self._label_font())
+        for label, box in zip(self._labels, self._label_boxes(), strict=True):
             is_dim = label.emphasis is Emphasis.DIMMED
-            box = self._text_box(painter, label.text, self.screen_position(label.y - 0.5, label.x - 0.5))
             painter.fillRect(box, QtGui.QColor(10, 12, 15, 130 if is_dim else 190))
             if label.emphasis is Emphasis.SELECTED:
                 painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1))
@@ -211,14 +208,22 @@ class ImageCanvas(pg.GraphicsView):
             painter.setPen(QtGui.QColor("#B8BDC5" if is_dim else "white"))
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), label.text)
 
-    def _text_box(self, painter: QtGui.QPainter, text: str, centre: QtCore.QPointF) -> QtCore.QRectF:
-        """A box around text at `centre`, moved so that nothing of it is cut off."""
-        metrics = painter.fontMetrics()
-        box = QtCore.QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height() + 2)
-        box.moveCenter(centre)
-        box.moveLeft(min(max(box.left(), 1.0), self.width() - box.width() - 2.0))
-        box.moveTop(min(max(box.top(), 1.0), self.height() - box.height() - 2.0))
-        return box
+    def _label_font(self) -> QtGui.QFont:
+        font = QtGui.QFont(self.font())
+        font.setBold(True)
+        return font
+
+    def _label_boxes(self) -> list[QtCore.QRectF]:
+        """Boxes of the labels in order, moved so that nothing of them is cut off."""
+        metrics = QtGui.QFontMetricsF(self._label_font())
+        boxes = []
+        for label in self._labels:
+            box = QtCore.QRectF(0, 0, metrics.horizontalAdvance(label.text) + 8, metrics.height() + 2)
+            box.moveCenter(self.screen_position(label.y - 0.5, label.x - 0.5))
+            box.moveLeft(min(max(box.left(), 1.0), self.width() - box.width() - 2.0))
+            box.moveTop(min(max(box.top(), 1.0), self.height() - box.height() - 2.0))
+            boxes.append(box)
+        return boxes
 
     def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
         area = self._image_rect()
@@ -231,6 +236,8 @@ class ImageCanvas(pg.GraphicsView):
         width = max(length, metrics.horizontalAdvance(text)) + 12
         box = QtCore.QRectF(0, 0, width, metrics.height() + 12)
         box.moveBottomRight(area.bottomRight() - QtCore.QPointF(MARGIN_PX, MARGIN_PX))
+        if any(box.intersects(label) for label in self._label_boxes()):
+            box.moveLeft(area.left() + MARGIN_PX)
         painter.fillRect(box, QtGui.QColor(10, 12, 15, 190))
         painter.setPen(QtGui.QColor("white"))
         painter.drawText(box.adjusted(0, 1, 0, -8), int(Qt.AlignmentFlag.AlignCenter), text)

@@ -3,6 +3,7 @@
 from pyqtgraph.Qt import QtWidgets
 
 from gui.presenters.views import ImageView
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.image_canvas import ImageCanvas
 
 
@@ -16,9 +17,9 @@ class ImagePair(QtWidgets.QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
         self.canvases = tuple(ImageCanvas(name, colours) for name in names)
-        self._titles = tuple(QtWidgets.QLabel(name) for name in names)
+        self._titles = tuple(ElidedLabel("note") for _ in names)
         for column, (canvas, title) in enumerate(zip(self.canvases, self._titles, strict=True)):
-            title.setObjectName("note")
+            grid.setColumnStretch(column, 1)
             grid.addWidget(title, 0, column)
             grid.addWidget(canvas, 1, column)
         grid.setRowStretch(1, 1)
@@ -27,4 +28,4 @@ class ImagePair(QtWidgets.QWidget):
         """Show both images."""
         for canvas, title, view in zip(self.canvases, self._titles, views, strict=True):
             canvas.set_view(view)
-            title.setText(view.title)
+            title.set_text(view.title)

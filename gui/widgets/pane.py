@@ -3,6 +3,7 @@
 from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui.presenters import texts
+from gui.widgets.elided_label import ElidedLabel
 
 
 class Pane(QtWidgets.QFrame):
@@ -17,10 +18,8 @@ class Pane(QtWidgets.QFrame):
         super().__init__()
         self.setObjectName("pane")
         self.setAccessibleName(title)
-        self._title = _label(title, "title")
-        self._title.setSizePolicy(
-            QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred
-        )
+        self._title = ElidedLabel("title")
+        self._title.set_text(title)
         self._tag, self._note = _label("", "tag"), _label("", "note")
         self._tag.hide()
         self._line = QtWidgets.QHBoxLayout()
@@ -28,6 +27,9 @@ class Pane(QtWidgets.QFrame):
         self._line.addWidget(self._title, 1)
         self._line.addWidget(self._tag)
         self._line.addWidget(self._note)
+        self._tools = QtWidgets.QHBoxLayout()
+        self._tools.setContentsMargins(6, 0, 6, 2)
+        self._tools.setSpacing(4)
         self._paused = _PausedNotice()
         self._paused.retry.connect(self.retry)
         self._stack = QtWidgets.QStackedWidget()
@@ -37,11 +39,15 @@ class Pane(QtWidgets.QFrame):
         column.setContentsMargins(3, 1, 3, 3)
         column.setSpacing(2)
         column.addLayout(self._line)
+        column.addLayout(self._tools)
         column.addWidget(self._stack, 1)
 
-    def add_to_title(self, widget: QtWidgets.QWidget) -> None:
-        """Put a control at the right of the title line."""
-        self._line.insertWidget(self._line.count() - 1, widget)
+    def set_tools(self, widgets: list[QtWidgets.QWidget]) -> None:
+        """Put controls into a line below the title; the figure moves to its right end."""
+        for widget in widgets:
+            self._tools.addWidget(widget)
+        self._tools.addStretch()
+        self._tools.addWidget(self._note)
 
     def hide_title(self) -> None:
         """No title line: the pane stands under a tab that says what it is."""
@@ -51,8 +57,7 @@ class Pane(QtWidgets.QFrame):
 
     def set_title(self, title: str, note: str = "", tag: str = "") -> None:
         """Title, the figure at its right, and a tag in a frame."""
-        self._title.setText(title)
-        self._title.setToolTip(title)
+        self._title.set_text(title)
         self._note.setText(note)
         self._tag.setText(tag)
         self._tag.setVisible(bool(tag))
@@ -60,7 +65,7 @@ class Pane(QtWidgets.QFrame):
     @property
     def title(self) -> str:
         """The title that is shown."""
-        return self._title.text()
+        return self._title.full_text
 
     def pause(self, reason: str) -> None:
         """Show that this pane could not be drawn."""

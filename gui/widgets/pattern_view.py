@@ -23,7 +23,7 @@ class PatternPane(Pane):
             [(texts.SCALES[scale], texts.SCALE_TIPS[scale]) for scale in SCALES]
         )
         self._scales.idClicked.connect(lambda index: self.scale_chosen.emit(SCALES[index]))
-        self.add_to_title(row)
+        self.set_tools([row])
 
     def set_view(self, view: PatternView) -> None:
         """Show a pattern and its circles."""

@@ -6,7 +6,7 @@ from pyqtgraph.Qt import QtWidgets
 
 from gui import theme
 from gui.presenters.views import StatusField, StatusView
-from gui.widgets.header import ElidedLabel
+from gui.widgets.elided_label import ElidedLabel
 
 
 class StatusLine(QtWidgets.QWidget):
@@ -41,7 +41,11 @@ class StatusLine(QtWidgets.QWidget):
             self._write()
 
     def _write(self) -> None:
-        shown = [*self._fields, StatusField("display", f"{self._display_hz} fps"), StatusField("F1", "keys")]
+        shown = [
+            *self._fields,
+            StatusField("display", f"{self._display_hz} fps" if self._display_hz else "–"),
+            StatusField("F1", "keys"),
+        ]
         self._right.setText("&nbsp;&nbsp; ".join(_html(entry) for entry in shown))
 
 

@@ -9,8 +9,8 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from gui import theme
 from gui.presenters.views import Emphasis, TilesView, TileView
 
-CAPTION_PX = 20
-SMALLEST_PX = 92
+LINE_PX = 16
+SMALLEST_PX = 80
 GAP_PX = 6
 
 Qt = QtCore.Qt
@@ -54,6 +54,7 @@ class _Sheet(QtWidgets.QWidget):
         self.setMouseTracking(True)
         self._colour_table = [QtGui.qRgb(*(int(channel) for channel in entry)) for entry in table]
         self._view = TilesView()
+        self._caption_px = 0
         self._pictures: dict[int, tuple[object, QtGui.QImage]] = {}
 
     def set_view(self, view: TilesView) -> None:
@@ -67,7 +68,8 @@ class _Sheet(QtWidgets.QWidget):
         self._pictures, self._view = pictures, view
         columns = max(1, (self.width() + GAP_PX) // (SMALLEST_PX + GAP_PX))
         rows = -(-len(view.tiles) // columns)
-        self.setMinimumHeight(rows * (SMALLEST_PX + CAPTION_PX + GAP_PX))
+        self._caption_px = LINE_PX * (1 + any(tile.caption for tile in view.tiles)) + 4
+        self.setMinimumHeight(rows * (SMALLEST_PX + self._caption_px + GAP_PX))
         self.update()
 
     def tile_rect(self, node_id: int) -> QtCore.QRectF:
@@ -93,7 +95,7 @@ class _Sheet(QtWidgets.QWidget):
         side, columns = max((self._side(columns), columns) for columns in range(1, n_tiles + 1))
         cell_width = min((self.width() - GAP_PX) / columns - GAP_PX, 1.35 * side)
         rows = math.ceil(n_tiles / columns)
-        cell_height = min((self.height() - GAP_PX) / rows - GAP_PX, 1.25 * side + CAPTION_PX)
+        cell_height = min((self.height() - GAP_PX) / rows - GAP_PX, 1.25 * side + self._caption_px)
         left = (self.width() - columns * (cell_width + GAP_PX) + GAP_PX) / 2
         rects = []
         for index in range(n_tiles):
@@ -105,7 +107,7 @@ class _Sheet(QtWidgets.QWidget):
     def _side(self, columns: int) -> float:
         rows = math.ceil(len(self._view.tiles) / columns)
         across = (self.width() - GAP_PX) / columns - GAP_PX
-        down = (self.height() - GAP_PX) / rows - GAP_PX - CAPTION_PX
+        down = (self.height() - GAP_PX) / rows - GAP_PX - self._caption_px
         return min(across, down)
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
@@ -126,7 +128,7 @@ class _Sheet(QtWidgets.QWidget):
         painter.fillRect(rect, QtGui.QColor(theme.PATTERN_GROUND))
         held = self._pictures.get(tile.node_id)
         if held is not None:
-            area = rect.adjusted(3, 3, -3, -CAPTION_PX)
+            area = rect.adjusted(3, 3, -3, -self._caption_px - 1)
             size = QtCore.QSizeF(held[1].size())
             size.scale(area.size(), Qt.AspectRatioMode.KeepAspectRatio)
             place = QtCore.QRectF(QtCore.QPointF(0, 0), size)
@@ -142,22 +144,24 @@ class _Sheet(QtWidgets.QWidget):
         self._paint_caption(painter, tile, rect)
 
     def _paint_caption(self, painter: QtGui.QPainter, tile: TileView, rect: QtCore.QRectF) -> None:
-        line = QtCore.QRectF(rect.left() + 6, rect.bottom() - CAPTION_PX, rect.width() - 12, CAPTION_PX - 3)
+        """Number and share in one line, the number of members below it, where they fit."""
+        line = QtCore.QRectF(rect.left() + 6, rect.bottom() - self._caption_px, rect.width() - 12, LINE_PX)
+        right = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+        left = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         font = self.font()
         font.setPixelSize(theme.SMALL_PX)
         font.setBold(True)
         painter.setFont(font)
         painter.setPen(QtGui.QColor(theme.TEXT))
-        middle = int(Qt.AlignmentFlag.AlignVCenter)
-        painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignLeft), tile.name)
-        name_px = painter.fontMetrics().horizontalAdvance(tile.name) + 6
+        painter.drawText(line, left, tile.name)
         font.setBold(False)
         painter.setFont(font)
-        room = line.adjusted(name_px, 0, 0, 0)
+        painter.drawText(line, right, tile.share)
+        painter.setPen(QtGui.QColor(theme.TEXT_DIM))
         caption = painter.fontMetrics().elidedText(
-            tile.caption, Qt.TextElideMode.ElideRight, int(room.width())
+            tile.caption, Qt.TextElideMode.ElideRight, int(line.width())
         )
-        painter.drawText(room, middle | int(Qt.AlignmentFlag.AlignRight), caption)
+        painter.drawText(line.translated(0, LINE_PX), left, caption)
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         """A click on a tile selects its cluster."""
