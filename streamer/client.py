@@ -32,7 +32,9 @@ class EngineClient:
         prints them.
     """
 
-    def __init__(self, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
+    def __init__(
+        self, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]] | None = None
+    ) -> None:
         self._context = context or zmq.Context.instance()
         self._control_endpoint = control
         self._states = self._context.socket(zmq.SUB)
@@ -78,7 +80,11 @@ class EngineClient:
         return decode(self._states.recv_multipart()).header
 
     def request(
-        self, method: str, arrays: tuple[NamedArray, ...] = (), timeout_s: float = DEFAULT_TIMEOUT_S, **params: Any
+        self,
+        method: str,
+        arrays: tuple[NamedArray, ...] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        **params: Any,
     ) -> ControlMessage:
         """Send one request and wait for its reply; replies to requests given up earlier are passed over.
 

@@ -117,9 +117,13 @@ def load_settings(path: Path) -> AnalysisSettings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"Settings file {path} cannot be read: {error.strerror}. Check the path.") from None
+        raise SettingsError(
+            f"Settings file {path} cannot be read: {error.strerror}. Check the path."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Settings file {path} is not valid TOML: {error}. Correct it and start again.") from None
+        raise SettingsError(
+            f"Settings file {path} is not valid TOML: {error}. Correct it and start again."
+        ) from None
     return analysis_settings(values)
 
 

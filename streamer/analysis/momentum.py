@@ -82,7 +82,9 @@ def cluster_pixels(
     weights = np.zeros((len(hierarchy.tree.nodes), shape[0] * shape[1]), np.float32)
     scale = 1.0 / np.sqrt(np.maximum(variance.ravel(), np.finfo(np.float32).tiny))
     for node in hierarchy.tree.nodes:
-        members = pixels[[hierarchy.tree.ancestor(int(leaf), node.level) == node.id for leaf in hierarchy.leaf_of]]
+        members = pixels[
+            [hierarchy.tree.ancestor(int(leaf), node.level) == node.id for leaf in hierarchy.leaf_of]
+        ]
         weights[node.id, members] = scale[members] / max(len(members), 1)
     offsets = (weights @ mean_pattern.ravel()).astype(np.float32)
     return MomentumClusters(hierarchy, labels, weights, offsets)

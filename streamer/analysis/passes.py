@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from streamer.errors import ScanStopped
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.clean import clean_frames
 
+State = TypeVar("State")
 N_CHUNKS = 16
 BLOCK_FRAMES = 128
 MAX_BAD_SHARE = 0.01
@@ -57,7 +59,9 @@ class Cancel:
     def check(self) -> None:
         """Raise ScanStopped once the end was asked for."""
         if self._event.is_set():
-            raise ScanStopped("The analysis was cancelled. The recording is kept; analyse it again at any time.")
+            raise ScanStopped(
+                "The analysis was cancelled. The recording is kept; analyse it again at any time."
+            )
 
 
 def max_bad_pixels(detector_shape: tuple[int, int]) -> int:
@@ -65,7 +69,7 @@ def max_bad_pixels(detector_shape: tuple[int, int]) -> int:
     return int(MAX_BAD_SHARE * detector_shape[0] * detector_shape[1])
 
 
-def run_pass[State](
+def run_pass(
     scan: ScanFile,
     make_state: Callable[[], State],
     step: Callable[[State, Block], None],

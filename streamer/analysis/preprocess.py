@@ -88,7 +88,9 @@ def sample_beam(scan: ScanFile, settings: AnalysisSettings) -> tuple[DirectBeam,
         No position holds a usable pattern.
     """
     stored = np.flatnonzero(scan.received.ravel())
-    rows = np.unique(stored[np.linspace(0, max(len(stored) - 1, 0), min(_SAMPLE_FRAMES, len(stored))).astype(int)])
+    rows = np.unique(
+        stored[np.linspace(0, max(len(stored) - 1, 0), min(_SAMPLE_FRAMES, len(stored))).astype(int)]
+    )
     shape = (len(rows), *scan.info.detector_shape)
     raw = scan.read_positions(rows, np.empty(shape, scan.info.dtype))
     patterns, n_bad = np.empty(shape, np.float32), np.empty(len(rows), np.int64)
@@ -106,7 +108,11 @@ def sample_beam(scan: ScanFile, settings: AnalysisSettings) -> tuple[DirectBeam,
 
 
 def align_scan(
-    scan: ScanFile, settings: AnalysisSettings, executor: Executor, progress: Callable[[float], None], cancel: Cancel
+    scan: ScanFile,
+    settings: AnalysisSettings,
+    executor: Executor,
+    progress: Callable[[float], None],
+    cancel: Cancel,
 ) -> Aligned:
     """First pass: the direct beam of every pattern, and mean and variance of the aligned patterns."""
     beam, near_mean = sample_beam(scan, settings)
@@ -121,7 +127,13 @@ def align_scan(
         rows = slice(block.start, block.stop)
         usable[rows] = block.usable
         find_centres(
-            block.patterns, start_yx, beam.window_px, beam.mass, settings.alignment.max_iterations, block.usable, centres[rows]
+            block.patterns,
+            start_yx,
+            beam.window_px,
+            beam.mass,
+            settings.alignment.max_iterations,
+            block.usable,
+            centres[rows],
         )
         align_frames(block.patterns, centres[rows], reference, block.scratch)
         found = np.empty(3)

@@ -110,7 +110,9 @@ def write_result(result: AnalysisResult, path: Path) -> Path:
 def refuse_existing(path: Path) -> None:
     """Raise SettingsError where a file of that name exists, before any work is done."""
     if path.exists():
-        raise SettingsError(f"{path} exists and is not replaced. Choose another name with --out, or move it away.")
+        raise SettingsError(
+            f"{path} exists and is not replaced. Choose another name with --out, or move it away."
+        )
 
 
 def open_result(path: str | Path) -> AnalysisResult:
@@ -128,7 +130,9 @@ def open_result(path: str | Path) -> AnalysisResult:
         with h5py.File(path, "r", locking=False) as file:
             version = int(file.attrs.get("schema_version", 0))
             if "hierarchy" not in file or version < 1:
-                raise ResultError(f"{path} is no livestem result. Expected a group /hierarchy. Open a *.result.h5 file.")
+                raise ResultError(
+                    f"{path} is no livestem result. Expected a group /hierarchy. Open a *.result.h5 file."
+                )
             if version > SCHEMA_VERSION:
                 raise ResultError(
                     f"{path} has schema version {version}, this livestem reads up to {SCHEMA_VERSION}. Update livestem."
@@ -195,7 +199,8 @@ def _read_nodes(file: h5py.File, where: str) -> tuple[ClusterNode, ...]:
     if where not in file:
         return ()
     return tuple(
-        ClusterNode.from_json({name: _plain_field(row[name]) for name in _NODE_DTYPE.names or ()}) for row in file[where][()]
+        ClusterNode.from_json({name: _plain_field(row[name]) for name in _NODE_DTYPE.names or ()})
+        for row in file[where][()]
     )
 
 

@@ -97,7 +97,9 @@ def analyze(
         leaf_of[aligned.usable] = hierarchy.leaf_of
         with clock.stage("patterns", progress) as told:
             means = _means(scan, aligned, leaf_of, hierarchy, momentum, executor, told, cancel)
-    return _Assembly(scan, settings, aligned, mask, extracted, hierarchy, momentum, means, leaf_of).result(clock.seconds)
+    return _Assembly(scan, settings, aligned, mask, extracted, hierarchy, momentum, means, leaf_of).result(
+        clock.seconds
+    )
 
 
 def _divide(
@@ -160,7 +162,9 @@ class _Assembly:
         arrays, array_attrs = self._alignment_and_mask()
         scan_shape = self.scan.info.scan_shape
         tree = self.hierarchy.tree
-        arrays["hierarchy/labels"] = tree.label_maps(self.leaf_of.reshape(scan_shape), self.settings.cluster.levels)
+        arrays["hierarchy/labels"] = tree.label_maps(
+            self.leaf_of.reshape(scan_shape), self.settings.cluster.levels
+        )
         arrays["hierarchy/centroids"] = self.hierarchy.centroids
         arrays["hierarchy/patterns"] = self.means.patterns
         array_attrs["hierarchy/centroids"] = {"transform": FEATURE_TRANSFORM}
@@ -186,7 +190,9 @@ class _Assembly:
             "alignment/residual_yx": aligned.residual_yx.astype(np.float32).reshape(*scan_shape, 2),
             "mask/mean_pattern": aligned.mean.astype(np.float32),
             "mask/std_pattern": std.astype(np.float32),
-            "mask/radial_std": radial_mean(std, reference_centre(self.scan.info.detector_shape)).astype(np.float32),
+            "mask/radial_std": radial_mean(std, reference_centre(self.scan.info.detector_shape)).astype(
+                np.float32
+            ),
             "mask/ring": mask.ring,
             "mask/features": mask.features,
             "virtual/bright_field": self.extracted.virtual[:, 0].reshape(scan_shape),

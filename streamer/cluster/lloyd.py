@@ -100,7 +100,9 @@ def refine(
     """Lloyd passes over all vectors from given centroids; clusters keep the centroids' order."""
     labels, inertia, sums, counts = assign(features, centroids, executor)
     for _ in range(max_passes):
-        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(np.float32)
+        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(
+            np.float32
+        )
         new_labels, new_inertia, sums, counts = assign(features, moved, executor)
         centroids, inertia = moved, new_inertia
         changed = int(np.count_nonzero(new_labels != labels))

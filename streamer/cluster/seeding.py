@@ -37,7 +37,9 @@ def principal_components(
     return centred @ axes.T, axes
 
 
-def best_of_starts(points: NDArray[np.float64], k: int, n_starts: int, rng: np.random.Generator) -> NDArray[np.int32]:
+def best_of_starts(
+    points: NDArray[np.float64], k: int, n_starts: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
     """Labels (n,) of the K-means run with the smallest inertia among `n_starts` k-means++ starts."""
     best_inertia, best_centres = np.inf, points[:k]
     for _ in range(n_starts):
@@ -65,14 +67,18 @@ def plus_plus(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> 
     return np.array(seeds)
 
 
-def nearest(points: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+def nearest(
+    points: NDArray[np.float64], centres: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Label (n,) and squared distance (n,) to the nearest centre."""
     distances = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
     labels = distances.argmin(axis=1).astype(np.int32)
     return labels, distances[np.arange(len(points)), labels]
 
 
-def lloyd_small(points: NDArray[np.float64], centres: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def lloyd_small(
+    points: NDArray[np.float64], centres: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     """Lloyd iterations on points of few dimensions until labels stay; centres (k, c) and inertia."""
     labels, distances = nearest(points, centres)
     for _ in range(MAX_ITERATIONS):

@@ -120,14 +120,18 @@ def read_xml(path: Path) -> EmpadMetadata:
     """
     try:
         if path.stat().st_size > _MAX_XML_BYTES:
-            raise FileFormatError(f"{path} has {path.stat().st_size} bytes. An EMPAD XML has a few thousand. Choose another file.")
+            raise FileFormatError(
+                f"{path} has {path.stat().st_size} bytes. An EMPAD XML has a few thousand. Choose another file."
+            )
         root = defusedxml.ElementTree.parse(path).getroot()
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
     except Exception as error:  # the parser and defusedxml have no common base class
         raise FileFormatError(f"{path} is not valid XML: {error}. Remove or repair it.") from None
     if root is None or root.tag != "root":
-        raise FileFormatError(f"{path} is not an EMPAD acquisition file. Its outermost element should be <root>.")
+        raise FileFormatError(
+            f"{path} is not an EMPAD acquisition file. Its outermost element should be <root>."
+        )
     raw_file = root.find("raw_file")
     raw_name = raw_file.get("filename") if raw_file is not None else None
     camera_length = _number(root, "iom_measurements/nominal_camera_length")
@@ -180,7 +184,9 @@ def _count_records(path: Path) -> int:
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
     if size == 0:
-        raise FileFormatError(f"{path} is empty. Expected records of {RECORD_BYTES} bytes. Copy the file again.")
+        raise FileFormatError(
+            f"{path} is empty. Expected records of {RECORD_BYTES} bytes. Copy the file again."
+        )
     if size % RECORD_BYTES:
         raise FileFormatError(
             f"{path} has {size} bytes, which is {size // RECORD_BYTES} whole records of {RECORD_BYTES} bytes and "
@@ -201,14 +207,16 @@ def _metadata_beside(path: Path) -> EmpadMetadata | None:
             candidates.append(metadata)
     if len(candidates) > 1:
         names = ", ".join(metadata.path.name for metadata in candidates)
-        raise FileFormatError(f"{names} all name {path.name}. Expected one XML for one RAW file. Move the others away.")
+        raise FileFormatError(
+            f"{names} all name {path.name}. Expected one XML for one RAW file. Move the others away."
+        )
     return candidates[0] if candidates else None
 
 
 def _scan_shape(path: Path, metadata: EmpadMetadata | None, n_records: int) -> tuple[int, int]:
     """Scan shape; the file's size is the judge.
 
-    Order: 1. the file's name, 2. XML acquire, 3. XML search. A name and XML that both fit must agree.
+    Order: 1. the file's name, 2. XML acquire, 3. XML search. A name must be confirmed by one of the XML's modes.
     """
     found: dict[str, tuple[int, int]] = {}
     match = _NAME_SHAPE.search(path.name)
@@ -220,10 +228,11 @@ def _scan_shape(path: Path, metadata: EmpadMetadata | None, n_records: int) -> t
                 found[f"{mode} entry of {metadata.path.name}"] = metadata.shapes[mode]
     fitting = {source: shape for source, shape in found.items() if shape[0] * shape[1] == n_records}
     said = ", ".join(f"{shape[1]} x {shape[0]} (x, y) by the {source}" for source, shape in found.items())
-    if len(set(fitting.values())) > 1:
+    named_only = set(fitting) == {"file name"} and len(found) > 1
+    if len(set(fitting.values())) > 1 or named_only:
         raise FileFormatError(
-            f"{path} has {n_records} records; {said}: more than one shape fits. "
-            "Correct the file's name or its XML."
+            f"{path} has {n_records} records; {said}: name and XML disagree. "
+            "Expected the same shape from both. Correct the file's name, or move the XML of another scan away."
         )
     if fitting:
         return next(iter(fitting.values()))
@@ -246,4 +255,6 @@ def _calibration(metadata: EmpadMetadata | None, scan_shape: tuple[int, int]) ->
     if metadata.field_of_view_m:
         step = metadata.field_of_view_m / max(scan_shape) * 1e9
         step_nm = (step, step)
-    return Calibration(known.voltage_v, known.camera_length_m, known.angle_per_px_mrad, step_nm, known.q_source)
+    return Calibration(
+        known.voltage_v, known.camera_length_m, known.angle_per_px_mrad, step_nm, known.q_source
+    )

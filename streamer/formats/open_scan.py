@@ -21,9 +21,13 @@ def open_scan(path: str | Path) -> ScanFile:
     """
     path = Path(path)
     if not path.exists():
-        raise FileFormatError(f"{path} does not exist. Expected a scan (.raw, .xml or a recording .h5). Check the path.")
+        raise FileFormatError(
+            f"{path} does not exist. Expected a scan (.raw, .xml or a recording .h5). Check the path."
+        )
     if path.is_dir():
-        raise FileFormatError(f"{path} is a folder. Expected a scan file (.raw, .xml or .h5). Name the file in it.")
+        raise FileFormatError(
+            f"{path} is a folder. Expected a scan file (.raw, .xml or .h5). Name the file in it."
+        )
     suffix = path.suffix.lower()
     if suffix == ".xml":  # 1.
         metadata = read_xml(path)

@@ -71,10 +71,10 @@ def windowed_centre(frame, centre_y, centre_x, radius_px, out):
         (3,) float64: y, x, weighted intensity. The centre is unchanged where the intensity is not positive.
     """
     n_y, n_x = frame.shape
-    first_y = max(0, int(math.floor(centre_y - radius_px - 1.0)))
-    last_y = min(n_y - 1, int(math.ceil(centre_y + radius_px + 1.0)))
-    first_x = max(0, int(math.floor(centre_x - radius_px - 1.0)))
-    last_x = min(n_x - 1, int(math.ceil(centre_x + radius_px + 1.0)))
+    first_y = max(0, math.floor(centre_y - radius_px - 1.0))
+    last_y = min(n_y - 1, math.ceil(centre_y + radius_px + 1.0))
+    first_x = max(0, math.floor(centre_x - radius_px - 1.0))
+    last_x = min(n_x - 1, math.ceil(centre_x + radius_px + 1.0))
     mass = 0.0
     moment_y = 0.0
     moment_x = 0.0
@@ -186,8 +186,8 @@ def resample(frame, shift_y, shift_x, row, weights, out):
         (det_y, det_x) float32.
     """
     n_y, n_x = frame.shape
-    whole_y = int(math.floor(shift_y))
-    whole_x = int(math.floor(shift_x))
+    whole_y = math.floor(shift_y)
+    whole_x = math.floor(shift_x)
     shift_weights(shift_y - whole_y, weights[0])
     shift_weights(shift_x - whole_x, weights[1])
     v0, v1, v2, v3 = weights[0, 0], weights[0, 1], weights[0, 2], weights[0, 3]

@@ -114,7 +114,9 @@ def usable_radius(detector_shape: tuple[int, int], largest_shift_px: float, bord
     return (min(detector_shape) - 1) / 2 - border_px - float(np.ceil(largest_shift_px)) - 2.0
 
 
-def choose_ring(radial_std: NDArray[np.float64], disk_radius_px: float, limit_px: float) -> tuple[float, float]:
+def choose_ring(
+    radial_std: NDArray[np.float64], disk_radius_px: float, limit_px: float
+) -> tuple[float, float]:
     """Inner and outer radius, px: past the direct beam's own fluctuation, before border and padding.
 
     Inner: where the smoothed curve first stops falling beyond the disk.
@@ -212,7 +214,9 @@ def decide_mask(
     return FeatureMask(ring, features, inner, outer, used, rule)
 
 
-def detector_weights(shape: tuple[int, int], bright_px: float, ring: NDArray[np.bool_]) -> NDArray[np.float32]:
+def detector_weights(
+    shape: tuple[int, int], bright_px: float, ring: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Weights (2, det_y * det_x) of the virtual bright field (disk) and annular dark field (ring)."""
     disk = radius_map(shape, reference_centre(shape)) <= bright_px
     return np.stack([disk.ravel(), ring.ravel()]).astype(np.float32)

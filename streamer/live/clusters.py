@@ -119,7 +119,9 @@ class LiveClusters:
             index = np.full(MAX_IDENTITIES, -1, np.int32)
             index[family.identities] = np.arange(len(family.identities))
             own = self.labels[level, rows]
-            family.centroids = group_means(features[rows], np.where(own >= 0, index[own], -1), len(family.identities))
+            family.centroids = group_means(
+                features[rows], np.where(own >= 0, index[own], -1), len(family.identities)
+            )
 
     def nodes(self, n: int) -> tuple[ClusterNode, ...]:
         """The tree with the number of patterns of every node, root first."""
@@ -133,7 +135,17 @@ class LiveClusters:
             k = len(family.identities) if family else 1
             parent = level_1_id(identity)
             name = str(identity + 1)
-            nodes.append(ClusterNode(parent, ROOT_ID, 1, name, int(counts[identity]), k=k, k_auto=family.k_auto if family else 1))
+            nodes.append(
+                ClusterNode(
+                    parent,
+                    ROOT_ID,
+                    1,
+                    name,
+                    int(counts[identity]),
+                    k=k,
+                    k_auto=family.k_auto if family else 1,
+                )
+            )
         for node in nodes[1:].copy():
             family = self.families.get(node.id - 1)
             if family is None or len(family.identities) < 2:
@@ -141,7 +153,9 @@ class LiveClusters:
             inside = self.labels[1, :n][self.labels[0, :n] == node.id - 1]
             own = np.bincount(np.maximum(inside, 0), minlength=MAX_IDENTITIES)
             nodes.extend(
-                ClusterNode(level_2_id(node.id - 1, child), node.id, 2, f"{node.name}.{child + 1}", int(own[child]))
+                ClusterNode(
+                    level_2_id(node.id - 1, child), node.id, 2, f"{node.name}.{child + 1}", int(own[child])
+                )
                 for child in sorted(family.identities.tolist())
             )
         return tuple(nodes)
@@ -153,7 +167,12 @@ class LiveClusters:
         labelled = first >= 0
         ids[0, labelled] = 1 + first[labelled]
         ids[1] = ids[0]
-        split = np.array([len(self.families[i].identities) > 1 if i in self.families else False for i in range(MAX_IDENTITIES)])
+        split = np.array(
+            [
+                len(self.families[i].identities) > 1 if i in self.families else False
+                for i in range(MAX_IDENTITIES)
+            ]
+        )
         inner = labelled & (second >= 0) & split[np.maximum(first, 0)]
         ids[1, inner] = (1 + first[inner]) * MAX_IDENTITIES + 1 + second[inner]
         return ids
@@ -167,7 +186,9 @@ class LiveClusters:
             own = rows[self.labels[0, first:last] == identity]
             self._label_family(features[own], own, identity, 1)
 
-    def _label_family(self, inside: NDArray[np.float32], rows: NDArray[np.int64], parent: int, level: int) -> None:
+    def _label_family(
+        self, inside: NDArray[np.float32], rows: NDArray[np.int64], parent: int, level: int
+    ) -> None:
         family = self.families.get(parent)
         if family is None:
             self.labels[level, rows] = 0
@@ -212,4 +233,3 @@ class LiveClusters:
             return np.arange(fresh.k)
         previous = old.identities[assign(inside, old.centroids)[0]]
         return match_labels(fresh.labels, previous, fresh.k)
-

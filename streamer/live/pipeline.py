@@ -59,8 +59,15 @@ class Overrides:
 
     def to_json(self) -> dict[str, Any]:
         """Only what is set."""
-        named = {"disk_radius_px": self.disk, "inner_px": self.inner, "outer_px": self.outer, "threshold": self.threshold}
-        return {name: value for name, value in named.items() if value is not None} | ({"k": self.k} if self.k else {})
+        named = {
+            "disk_radius_px": self.disk,
+            "inner_px": self.inner,
+            "outer_px": self.outer,
+            "threshold": self.threshold,
+        }
+        return {name: value for name, value in named.items() if value is not None} | (
+            {"k": self.k} if self.k else {}
+        )
 
 
 class LivePipeline:
@@ -87,7 +94,9 @@ class LivePipeline:
         Number of usable patterns so far; rows [0, n) of `order` and `features` are theirs, by arrival.
     """
 
-    def __init__(self, info: ScanInfo, settings: AnalysisSettings, source: PatternSource | None = None) -> None:
+    def __init__(
+        self, info: ScanInfo, settings: AnalysisSettings, source: PatternSource | None = None
+    ) -> None:
         n, shape = info.n_positions, info.detector_shape
         self.info, self.settings, self.source = info, settings, source
         self.overrides = Overrides()
@@ -123,7 +132,9 @@ class LivePipeline:
         clean_frames(frames, self._max_bad, patterns, self._n_bad[:size])
         usable = self._n_bad[:size] <= self._max_bad
         self.seen[scan_indices] = np.where(usable, 1, 2)
-        patterns, scan_indices = (patterns, scan_indices) if usable.all() else (patterns[usable], scan_indices[usable])
+        patterns, scan_indices = (
+            (patterns, scan_indices) if usable.all() else (patterns[usable], scan_indices[usable])
+        )
         if not len(patterns):
             return
         if self.beam is None:
@@ -294,7 +305,9 @@ class LivePipeline:
         self.clusters.rebase(self.features[: self.n])
         return True
 
-    def _mask_for(self, mean: NDArray[np.float64], variance: NDArray[np.float64], manual: Overrides) -> FeatureMask:
+    def _mask_for(
+        self, mean: NDArray[np.float64], variance: NDArray[np.float64], manual: Overrides
+    ) -> FeatureMask:
         shift = float(np.nanmax(np.abs(self.centres_yx - self._reference_yx), initial=0.0))
         mask = self.settings.mask
         return decide_mask(
@@ -319,7 +332,12 @@ class LivePipeline:
             last = min(first + BATCH_FRAMES, self.n)
             positions = self.order[first:last]
             size = last - first
-            clean_frames(self.source.read_positions(positions, raw), self._max_bad, self._clean[:size], self._n_bad[:size])
+            clean_frames(
+                self.source.read_positions(positions, raw),
+                self._max_bad,
+                self._clean[:size],
+                self._n_bad[:size],
+            )
             aligned = self._aligned[:size]
             align_frames(self._clean[:size], self.centres_yx[positions], self._reference_yx, aligned)
             flat = aligned.reshape(size, -1)

@@ -48,6 +48,8 @@ class LiveSession:
         Where snapshots go.
     stored
         The recording, for patterns that were skipped; None without one.
+    first_version
+        Versions of arrays count up from here.
     clock
         Seconds, the same clock as the ring's arrival times.
     """
@@ -58,10 +60,11 @@ class LiveSession:
         reader: RingReader,
         board: SnapshotBoard,
         stored: StoredPatterns | None,
+        first_version: int,
         clock: Callable[[], float],
     ) -> None:
         self._pipeline, self._reader, self._board = pipeline, reader, board
-        self._stored, self._clock = stored, clock
+        self._stored, self._first_version, self._clock = stored, first_version, clock
         self._thread = threading.Thread(target=self._run, name="livestem-compute")
         self._failure: BaseException | None = None
         self._done_frames = IntervalSet()
@@ -211,7 +214,7 @@ class LiveSession:
         return np.array(rows, np.float64).reshape(-1, 3)
 
     def _next_version(self, name: str) -> int:
-        self._versions[name] = self._versions.get(name, 0) + 1
+        self._versions[name] = self._versions.get(name, self._first_version) + 1
         return self._versions[name]
 
     def _publish(self) -> None:
@@ -282,9 +285,13 @@ def overrides_with(present: Overrides, name: str, value: Any) -> Overrides:
         if value is not None and not (
             isinstance(value, dict) and all(isinstance(k, int) and 1 <= k <= 32 for k in value.values())
         ):
-            raise LivestemError(f"K was set to {value!r}. Expected node names with whole numbers from 1 to 32.")
+            raise LivestemError(
+                f"K was set to {value!r}. Expected node names with whole numbers from 1 to 32."
+            )
         fields["k"] = {} if value is None else {**present.k, **value}
-    elif value is not None and not (isinstance(value, int | float) and 0 < value < (1 if key == "threshold" else 4096)):
+    elif value is not None and not (
+        isinstance(value, int | float) and 0 < value < (1 if key == "threshold" else 4096)
+    ):
         raise LivestemError(f"{name} was set to {value!r}. Expected a positive number (threshold: below 1).")
     else:
         fields[key] = value

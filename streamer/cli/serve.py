@@ -1,0 +1,184 @@
+"""``livestem serve``: the engine without a window."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamer.errors import SettingsError
+
+DEFAULT_LISTEN = "tcp://127.0.0.1:9999"
+DEFAULT_PUBLISH = "tcp://127.0.0.1:10000"
+DEFAULT_CONTROL = "tcp://127.0.0.1:10001"
+LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://", "inproc://")
+
+
+@click.command("serve", short_help="The engine alone.")
+@click.option("--listen", default=DEFAULT_LISTEN, show_default=True, help="Endpoint for the sender.")
+@click.option(
+    "--publish", default=DEFAULT_PUBLISH, show_default=True, help="Endpoint of the published state."
+)
+@click.option(
+    "--control", default=DEFAULT_CONTROL, show_default=True, help="Endpoint of commands and arrays."
+)
+@click.option(
+    "--record",
+    "record_dir",
+    type=click.Path(path_type=Path),
+    help="Folder for recordings; none: no recording.",
+)
+@click.option(
+    "--sync",
+    type=click.Choice(["power", "kill"]),
+    default="power",
+    show_default=True,
+    help="What an acknowledged frame survives: a power cut, or a kill of the engine (faster).",
+)
+@click.option(
+    "--analyze/--no-analyze", default=True, help="Full analysis of the recording when the scan ends."
+)
+@click.option(
+    "--settings", "settings_path", type=click.Path(path_type=Path), help="Analysis settings (TOML)."
+)
+@click.option("--once", is_flag=True, help="End with the first scan; the exit code says how it ended.")
+@click.option(
+    "--result",
+    "result_path",
+    type=click.Path(path_type=Path),
+    help="Serve a finished result or recording instead.",
+)
+@click.option(
+    "--until-stdin-closes", is_flag=True, help="End when stdin closes and neither scan nor analysis runs."
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a line on stdout: endpoints when ready, and with --once the outcome.",
+)
+def command(
+    listen: str,
+    publish: str,
+    control: str,
+    record_dir: Path | None,
+    sync: str,
+    analyze: bool,
+    settings_path: Path | None,
+    once: bool,
+    result_path: Path | None,
+    until_stdin_closes: bool,
+    as_json: bool,
+) -> int:
+    """Receive a scan over ZeroMQ, record it, cluster it live, analyse it when it ends."""
+    for endpoint in (listen, publish, control):
+        _refuse_unprotected(endpoint)
+    if result_path is not None:
+        return _serve_result(result_path, publish, control, until_stdin_closes, as_json)
+    from streamer.record.recorder import SyncMode
+    from streamer.serve.engine import EngineOptions
+    from streamer.settings import AnalysisSettings, load_settings
+
+    if record_dir is not None:
+        _make_folder(record_dir)
+    settings = load_settings(settings_path) if settings_path else AnalysisSettings()
+    options = EngineOptions(listen, publish, control, record_dir, SyncMode(sync), analyze, once, settings)
+    return _serve_scans(options, until_stdin_closes, as_json)
+
+
+def _serve_scans(options: Any, until_stdin_closes: bool, as_json: bool) -> int:
+    import zmq
+
+    from streamer.kernels.warmup import warm_kernels
+    from streamer.model import EXIT_CODES
+    from streamer.serve.engine import Engine
+
+    told = _tell
+    with zmq.Context() as context:
+        engine = Engine(options, context, told)
+        # Compiling takes seconds the first time: frames that come meanwhile wait in the ring.
+        warming = threading.Thread(target=warm_kernels, name="livestem-warmup")
+        warming.start()
+        _announce(engine.endpoints, as_json)
+        if until_stdin_closes:
+            _watch_stdin(lambda: engine.request_quit("idle"))
+        try:
+            reason = engine.run()
+        except KeyboardInterrupt:
+            engine.close()
+            raise
+        finally:
+            warming.join()
+    if options.once:
+        _say_outcome(engine.state_object_at_end(), as_json)
+    if options.once and reason is not None:
+        return 5 if engine.analysis_failed and EXIT_CODES[reason] == 0 else EXIT_CODES[reason]
+    return 0
+
+
+def _serve_result(path: Path, publish: str, control: str, until_stdin_closes: bool, as_json: bool) -> int:
+    import zmq
+
+    from streamer.serve.result_server import ResultServer
+
+    with zmq.Context() as context:
+        server = ResultServer(path, publish, control, context)
+        _announce(server.endpoints, as_json)
+        if until_stdin_closes:
+            _watch_stdin(server.request_quit)
+        server.run()
+    return 0
+
+
+def _refuse_unprotected(endpoint: str) -> None:
+    if not endpoint.startswith(LOOPBACK):
+        raise SettingsError(
+            f"{endpoint} is reachable from other computers and this version has no keys to protect it. "
+            "Expected a loopback address such as tcp://127.0.0.1:9999. Use an SSH tunnel to reach it from elsewhere."
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {folder} cannot be made: {error.strerror}. Choose another with --record."
+        ) from None
+
+
+def _announce(endpoints: dict[str, str | None], as_json: bool) -> None:
+    import os
+
+    if as_json:
+        click.echo(json.dumps({**endpoints, "pid": os.getpid()}))
+    else:
+        for name, endpoint in endpoints.items():
+            if endpoint:
+                click.echo(f"{name:<8} {endpoint}")
+
+
+def _say_outcome(state: dict[str, Any], as_json: bool) -> None:
+    names = ("finish_reason", "scan_id", "counters", "recording", "result", "seconds", "problems")
+    outcome = {name: state.get(name) for name in names}
+    if as_json:
+        click.echo(json.dumps(outcome))
+    else:
+        for name in ("finish_reason", "recording", "result"):
+            click.echo(f"{name}: {outcome[name]}")
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _watch_stdin(then: Any) -> None:
+    import sys
+
+    def wait() -> None:
+        while sys.stdin.buffer.read(4096):
+            continue
+        then()
+
+    threading.Thread(target=wait, name="livestem-stdin", daemon=True).start()

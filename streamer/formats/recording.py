@@ -1,0 +1,188 @@
+"""Reading a recording, finished or still being written; its schema and creation stand in `recording_schema`.
+
+Frames and marks are read by position, not through h5py datasets: those keep stale bytes in their buffers
+while another process writes.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import FileFormatError
+from streamer.formats.positional_file import PositionalFile
+from streamer.formats.recording_schema import (
+    DATA_PATH,
+    END_PATH,
+    END_SLOT_BYTES,
+    LABEL_MAPS_PATH,
+    MISSING,
+    N_END_SLOTS,
+    N_LIVE_LEVELS,
+    NOT_SYNCED,
+    RECEIVED_PATH,
+    SCHEMA_VERSION,
+    RecordingLayout,
+    create_recording,
+    decode_end_slots,
+)
+from streamer.model import ScanInfo
+from streamer.wire.sequence import runs
+
+__all__ = ["RecordingLayout", "RecordingReader", "create_recording", "is_recording", "read_layout"]
+
+N_SAMPLED_FRAMES = 64
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def is_recording(path: Path) -> bool:
+    """Whether this is a file that `create_recording` made."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_HDF5_MAGIC)) != _HDF5_MAGIC:
+                return False
+        with h5py.File(path, "r") as file:
+            return "livestem" in file and DATA_PATH in file
+    except OSError:
+        return False
+
+
+def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
+    """Where things stand in a recording, and the settings it was made with.
+
+    Raises
+    ------
+    FileFormatError
+        No recording, one of a newer version, or a damaged one.
+    """
+    try:
+        with h5py.File(path, "r") as opened:
+            file: Any = opened  # h5py's items are unions of everything; a wrong one ends in the except below
+            attributes = file["livestem"].attrs
+            version = int(attributes["schema_version"])
+            if version > SCHEMA_VERSION:
+                raise FileFormatError(
+                    f"The recording {path} has schema version {version}. This livestem reads up to "
+                    f"{SCHEMA_VERSION}. Install a newer livestem."
+                )
+            info = ScanInfo.from_json(json.loads(attributes["start"]))
+            settings = json.loads(attributes["settings"])
+            names = (DATA_PATH, RECEIVED_PATH, END_PATH, LABEL_MAPS_PATH)
+            offsets = [file[name].id.get_offset() for name in names]
+            shape, dtype = file[DATA_PATH].shape, file[DATA_PATH].dtype
+    except FileNotFoundError:
+        raise FileFormatError(f"The recording {path} does not exist. Check the path.") from None
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileFormatError(
+            f"{path} cannot be read as a recording: {error}. Expected a file of livestem."
+        ) from None
+    if None in offsets or shape != (*info.scan_shape, *info.detector_shape) or dtype != np.dtype(info.dtype):
+        raise FileFormatError(
+            f"The recording {path} holds {shape} {dtype}; its start header announces "
+            f"{(*info.scan_shape, *info.detector_shape)} {info.dtype}. The file is damaged."
+        )
+    layout = RecordingLayout(path, info, *offsets)
+    n_bytes = layout.data_offset + info.n_positions * layout.frame_bytes
+    if path.stat().st_size < n_bytes:
+        raise FileFormatError(
+            f"The recording {path} has {path.stat().st_size} bytes, its frames need {n_bytes}. "
+            "It was cut short: copy it again from where it was recorded."
+        )
+    return layout, settings
+
+
+class RecordingReader:
+    """A recording as a `ScanFile`; safe while a recorder writes it.
+
+    Attributes
+    ----------
+    path, info
+        As in `ScanFile`.
+    received
+        (scan_y, scan_x) uint8, as of opening or the last `refresh`: 0 missing, 1 stored, 2 stored with
+        non-finite pixels.
+    settings
+        JSON values that the recording was made with.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self.layout, self.settings = read_layout(self.path)
+        self.info = self.layout.info
+        self._file = PositionalFile(self.path)
+        self.received = self._read_marks()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def refresh(self) -> None:
+        """Read the marks again."""
+        self.received = self._read_marks()
+
+    def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
+        """As `ScanFile.read_block`; what missing positions hold is zero or a torn frame."""
+        if not 0 <= start <= stop <= self.info.n_positions:
+            raise IndexError(f"Scan positions {start} to {stop} of {self.info.n_positions}.")
+        block = out[: stop - start]
+        self._file.read_into(block.data.cast("B"), self.layout.data_offset + start * self.layout.frame_bytes)
+        return block
+
+    def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
+        """As `ScanFile.read_positions`; neighbours are read together."""
+        done = 0
+        for start, stop in runs(scan_indices):
+            self.read_block(start, stop, out[done:])
+            done += stop - start
+        return out[:done]
+
+    def pattern(self, scan_y: int, scan_x: int) -> NDArray[Any]:
+        """One pattern (det_y, det_x), a copy. IndexError outside the scan."""
+        n_y, n_x = self.info.scan_shape
+        if not (0 <= scan_y < n_y and 0 <= scan_x < n_x):
+            raise IndexError(f"Scan position ({scan_y}, {scan_x}) of {n_y}x{n_x}.")
+        out = np.empty((1, *self.info.detector_shape), dtype=self.info.dtype)
+        return self.read_block(scan_y * n_x + scan_x, scan_y * n_x + scan_x + 1, out)[0]
+
+    def end(self) -> dict[str, Any] | None:
+        """finish_reason, counters, n_frames, settled_at; None while the scan runs, or after a kill."""
+        newest = decode_end_slots(self._file.read(N_END_SLOTS * END_SLOT_BYTES, self.layout.end_offset))
+        return None if newest is None else newest[1]
+
+    def live_label_maps(self) -> NDArray[np.int32]:
+        """The last live labels, (2, scan_y, scan_x); -1 not visited."""
+        maps = np.empty((N_LIVE_LEVELS, *self.info.scan_shape), dtype=np.int32)
+        self._file.read_into(maps.data.cast("B"), self.layout.label_maps_offset)
+        return maps
+
+    def checksum(self) -> str:
+        """SHA-256 over scan id, shapes, dtype, all marks and 64 stored frames spread over the scan.
+
+        The end state is left out: repairing a recording does not change what was measured.
+        """
+        digest = hashlib.sha256()
+        identity = [self.info.scan_id, self.info.scan_shape, self.info.detector_shape, self.info.dtype]
+        digest.update(json.dumps(identity).encode())
+        digest.update(self.received.tobytes())
+        stored = np.flatnonzero(self.received != MISSING)
+        if stored.size:
+            chosen = np.linspace(0, stored.size - 1, min(N_SAMPLED_FRAMES, stored.size)).astype(np.int64)
+            frame = np.empty((1, *self.info.detector_shape), dtype=self.info.dtype)
+            for scan_index in stored[chosen]:
+                digest.update(self.read_block(scan_index, scan_index + 1, frame).data)
+        return f"sha256:{digest.hexdigest()}"
+
+    def _read_marks(self) -> NDArray[np.uint8]:
+        raw = self._file.read(self.info.n_positions, self.layout.received_offset)
+        marks = np.frombuffer(raw, dtype=np.uint8) & np.uint8(NOT_SYNCED - 1)
+        return marks.reshape(self.info.scan_shape)

@@ -1,0 +1,100 @@
+"""The engine's side of the analysis process (`streamer.analysis.worker`)."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from streamer.settings import AnalysisSettings
+
+_STOP_TIMEOUT_S = 10.0
+
+
+class AnalysisProcess:
+    """A child that analyses finished recordings; start it early, it warms up by itself."""
+
+    def __init__(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "streamer.analysis.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self._events: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._listener = threading.Thread(target=self._listen, name="livestem-analysis-events")
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._child.poll() is None
+
+    def submit(self, source: Path, out: Path, settings: AnalysisSettings) -> None:
+        """Ask for the analysis of a scan file."""
+        self._send(
+            json.dumps({"source": str(source), "out": str(out), "settings": settings.model_dump(mode="json")})
+        )
+
+    def cancel(self) -> None:
+        """Ask the job that runs to end."""
+        self._send("cancel")
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the process has said since the last call; "failed" once where it died."""
+        said = []
+        while True:
+            try:
+                said.append(self._events.get_nowait())
+            except Empty:
+                return said
+
+    def close(self) -> None:
+        """End the process in order; it is killed where it does not listen."""
+        if self._child.stdin:
+            try:
+                self._child.stdin.close()
+            except BrokenPipeError:
+                pass  # it is dead already
+        try:
+            self._child.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._listener.join()
+        if self._child.stdout:
+            self._child.stdout.close()
+
+    def _send(self, line: str) -> None:
+        if self._child.stdin is None:
+            return
+        try:
+            self._child.stdin.write(line + "\n")
+            self._child.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # `_listen` says that it died
+
+    def _listen(self) -> None:
+        if self._child.stdout is None:
+            return
+        for line in self._child.stdout:
+            try:
+                self._events.put(json.loads(line))
+            except ValueError:
+                continue  # a library's own chatter on stdout
+        code = self._child.wait()
+        if code != 0:
+            self._events.put(
+                {
+                    "event": "failed",
+                    "error": f"The analysis process ended with code {code}. The recording is kept.",
+                }
+            )

@@ -1,0 +1,204 @@
+"""The control socket: requests of viewers, answered from the newest snapshot and the recording.
+
+Quick answers are given at once; those that read many patterns are computed beside, one after the other, so
+that publishing never waits for them.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from streamer.errors import LivestemError, WireError
+from streamer.formats.scan_file import ScanFile
+from streamer.live.pipeline import Overrides
+from streamer.live.session import overrides_with
+from streamer.live.snapshot import LiveSnapshot
+from streamer.serve.on_demand import mean_pattern, virtual_image
+from streamer.serve.publish import bind
+from streamer.wire.control import ControlMessage, NamedArray, decode, encode
+
+MAX_REQUEST_BYTES = 64 << 20
+MAX_JOBS = 8
+
+
+class Served(Protocol):
+    """What the control socket gives access to: an engine, or a finished result."""
+
+    overrides: Overrides
+
+    @property
+    def snapshot(self) -> LiveSnapshot:
+        """What is shown."""
+        ...
+
+    @property
+    def scan_file(self) -> ScanFile | None:
+        """Where patterns are read."""
+        ...
+
+    def state_object(self) -> dict[str, Any]:
+        """The published state."""
+        ...
+
+    def set_overrides(self, overrides: Overrides) -> None:
+        """Follow other values set by hand."""
+        ...
+
+    def stop_scan(self) -> None:
+        """End the scan that runs."""
+        ...
+
+    def analyze_again(self) -> None:
+        """Analyse the last recording."""
+        ...
+
+    def cancel_analysis(self) -> None:
+        """Cancel the analysis that runs."""
+        ...
+
+    def request_quit(self, when: str = "now") -> None:
+        """End."""
+        ...
+
+
+class ControlServer:
+    """The ROUTER socket; one thread calls `serve`."""
+
+    def __init__(self, endpoint: str, context: zmq.Context[zmq.Socket[bytes]], served: Served) -> None:
+        self._served = served
+        self._socket = context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
+        self.endpoint = bind(self._socket, endpoint)
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-on-demand")
+        self._jobs: list[tuple[bytes, int, Future[NamedArray]]] = []
+
+    def serve(self, timeout_s: float) -> None:
+        """Answer what has come; wait at most `timeout_s` for the first request."""
+        wait_ms = int(timeout_s * 1000)
+        while self._socket.poll(wait_ms):
+            wait_ms = 0
+            identity, *frames = self._socket.recv_multipart()
+            self._answer(identity, frames)
+        for job in [job for job in self._jobs if job[2].done()]:
+            self._jobs.remove(job)
+            identity, request_id, future = job
+            error = future.exception()
+            if error is None:
+                self._reply(identity, request_id, (future.result(),))
+            else:
+                self._refuse(identity, request_id, str(error))
+
+    def close(self) -> None:
+        """Close the socket; what is computed beside is finished and thrown away."""
+        self._beside.shutdown(cancel_futures=True)
+        self._socket.close()
+
+    def _answer(self, identity: bytes, frames: list[bytes]) -> None:
+        try:
+            message = decode(frames)
+        except WireError as error:
+            self._refuse(identity, 0, str(error))
+            return
+        request_id = message.header.get("id")
+        if message.header["type"] != "request" or not isinstance(request_id, int):
+            self._refuse(
+                identity, 0, "A message without type 'request' and a whole-number id. Expected a request."
+            )
+            return
+        try:
+            self._dispatch(identity, request_id, message)
+        except LivestemError as error:
+            self._refuse(identity, request_id, str(error))
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            self._refuse(identity, request_id, f"The request's parameters cannot be used: {error}.")
+
+    def _dispatch(self, identity: bytes, request_id: int, message: ControlMessage) -> None:
+        method, params = message.header.get("method"), dict(message.header.get("params") or {})
+        served = self._served
+        if method == "state":
+            self._reply(identity, request_id, (), state=served.state_object())
+        elif method == "get":
+            self._reply(identity, request_id, self._arrays(params))
+        elif method == "pattern":
+            pattern = self._scan().pattern(int(params["y"]), int(params["x"])).astype(np.float32)
+            self._reply(identity, request_id, (NamedArray("pattern", pattern),))
+        elif method in ("mean_pattern", "virtual_image"):
+            self._begin_job(identity, request_id, method, message.array("mask"))
+        else:
+            self._command(method, params)
+            self._reply(identity, request_id, ())
+
+    def _command(self, method: Any, params: dict[str, Any]) -> None:
+        served = self._served
+        if method == "set":
+            served.set_overrides(overrides_with(served.overrides, params["name"], params["value"]))
+        elif method == "release":
+            served.set_overrides(overrides_with(served.overrides, params["name"], None))
+        elif method == "stop":
+            served.stop_scan()
+        elif method == "analyze":
+            served.analyze_again()
+        elif method == "cancel":
+            served.cancel_analysis()
+        elif method == "shutdown":
+            served.request_quit("idle" if params.get("when") == "idle" else "now")
+        else:
+            raise LivestemError(
+                f"Request '{method}' is unknown to this engine. Use the same version on both sides."
+            )
+
+    def _arrays(self, params: dict[str, Any]) -> tuple[NamedArray, ...]:
+        names, since = params["names"], dict(params.get("since") or {})
+        arrays = self._served.snapshot.arrays
+        return tuple(
+            arrays[name] for name in names if name in arrays and since.get(name) != arrays[name].version
+        )
+
+    def _scan(self) -> ScanFile:
+        scan = self._served.scan_file
+        if scan is None:
+            raise LivestemError(
+                "Single patterns cannot be read: this scan is not recorded, or its file is not where it was. "
+                "Start the engine with --record, or put the file back."
+            )
+        return scan
+
+    def _begin_job(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:
+        scan = self._scan()
+        com = self._served.snapshot.arrays.get("com_yx")
+        if com is None:
+            raise LivestemError("The direct beam has not been found yet. Wait for the first patterns.")
+        expected = scan.info.scan_shape if method == "mean_pattern" else scan.info.detector_shape
+        if mask.shape != expected:
+            raise LivestemError(f"The mask has shape {mask.shape}. Expected {expected}.")
+        if len(self._jobs) >= MAX_JOBS:
+            raise LivestemError(f"{MAX_JOBS} requests are being computed already. Wait for their answers.")
+        self._jobs.append(
+            (identity, request_id, self._beside.submit(_compute, method, scan, com.values, mask))
+        )
+
+    def _reply(self, identity: bytes, request_id: int, arrays: tuple[NamedArray, ...], **fields: Any) -> None:
+        self._send(
+            identity, ControlMessage({"type": "reply", "id": request_id, "ok": True, **fields}, arrays)
+        )
+
+    def _refuse(self, identity: bytes, request_id: int, sentence: str) -> None:
+        self._send(
+            identity, ControlMessage({"type": "reply", "id": request_id, "ok": False, "error": sentence})
+        )
+
+    def _send(self, identity: bytes, message: ControlMessage) -> None:
+        try:
+            self._socket.send_multipart([identity, *encode(message)], zmq.NOBLOCK)
+        except zmq.Again:
+            pass  # a viewer that does not read its answers loses them
+
+
+def _compute(method: str, scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]) -> NamedArray:
+    if method == "mean_pattern":
+        return NamedArray("pattern", mean_pattern(scan, com_yx, mask.astype(np.bool_)))
+    return NamedArray("image", virtual_image(scan, com_yx, mask.astype(np.bool_)))

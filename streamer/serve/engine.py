@@ -1,0 +1,357 @@
+"""The engine: wires receiver, recorder, live analysis and full analysis, and publishes what they find.
+
+Thread: the one that calls `Engine.run` (control, publishing, hand-over from scan to analysis). The receiver's
+thread calls `open_scan` and `scan_ended`; recorder and live session have threads of their own.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from streamer.analysis.result_file import open_result
+from streamer.errors import LivestemError
+from streamer.live.pipeline import Overrides
+from streamer.live.snapshot import LiveSnapshot
+from streamer.live.state import Event, next_state
+from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.receive.receiver import Receiver
+from streamer.record.recorder import SyncMode
+from streamer.serve.analysis_process import AnalysisProcess
+from streamer.serve.boards import snapshot_of_result
+from streamer.serve.control_server import ControlServer
+from streamer.serve.publish import Publisher, Rates, state_fields
+from streamer.serve.scan_run import ScanEnd, ScanRun
+from streamer.settings import AlignmentSettings, AnalysisSettings, ClusterSettings, MaskSettings
+
+TICK_S = 0.02
+PUBLISH_PERIOD_S = 0.1
+IDLE_PERIOD_S = 0.5
+VERSIONS_PER_SCAN = 100_000_000
+"""Array versions of one scan begin at a multiple of this, those of its results half way to the next: a viewer
+never takes an array of one for that of another."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What `livestem serve` was asked for."""
+
+    listen: str
+    publish: str
+    control: str
+    record_dir: Path | None = None
+    sync: SyncMode = SyncMode.POWER
+    analyze: bool = True
+    once: bool = False
+    settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+
+
+class Engine:
+    """One engine; `run` until `shutdown`, a closed stdin, or the first scan with ``once``."""
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        context: zmq.Context[zmq.Socket[bytes]],
+        told: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.options = options
+        self._clock, self._told = clock, told
+        self._lock = threading.Lock()
+        self._new_run: ScanRun | None = None
+        self._quit: str | None = None
+        self._last_published_s = -1.0
+        self.state = EngineState.IDLE
+        self.run_in_hand: ScanRun | None = None
+        self.finish_reason: FinishReason | None = None
+        self.overrides = Overrides()
+        self.problems: list[Problem] = []
+        self.final: LiveSnapshot | None = None
+        self.result_path: Path | None = None
+        self.progress: dict[str, Any] | None = None
+        self.seconds: dict[str, float] = {}
+        self.analysis_failed = False
+        self._analysis: AnalysisProcess | None = None
+        self._analysed_run: ScanRun | None = None
+        self._n_scans = 0
+        self._n_finals = 0
+        self._n_published = 0
+        self.rates = Rates()
+        with contextlib.ExitStack() as opened:
+            self._publisher = opened.enter_context(contextlib.closing(Publisher(options.publish, context)))
+            self._control = opened.enter_context(
+                contextlib.closing(ControlServer(options.control, context, self))
+            )
+            self._receiver = Receiver(options.listen, self, context, clock=clock)
+            opened.pop_all()
+        self.endpoints = {
+            "listen": self._receiver.endpoint,
+            "publish": self._publisher.endpoint,
+            "control": self._control.endpoint,
+        }
+
+    def run(self) -> FinishReason | None:
+        """Serve until asked to end; returns how the last scan ended."""
+        self._receiver.start()
+        self.state = next_state(self.state, Event.ARM)
+        try:
+            while not self._is_done():
+                self._control.serve(TICK_S)
+                self._receiver.raise_if_failed()
+                self._follow_scan()
+                self._follow_analysis()
+                self._publish_if_due()
+            self._publish()
+        finally:
+            self.close()
+        return self.finish_reason
+
+    def close(self) -> None:
+        """Stop everything in order: no more frames, recording closed, analysis ended, sockets closed."""
+        self._receiver.close()
+        self._adopt_new_run()
+        if self.run_in_hand is not None:
+            if self.run_in_hand.end is None or not self.run_in_hand.is_over:
+                self.run_in_hand.abandon()
+            self.run_in_hand.finish()
+            self.run_in_hand.close()
+        if self._analysis is not None:
+            self._analysis.close()
+        self._control.close()
+        self._publisher.close()
+
+    def request_quit(self, when: str = "now") -> None:
+        """End "now", or when "idle": no scan, no analysis. From any thread."""
+        self._quit = when if self._quit != "now" else "now"
+
+    # The receiver's host: called in the receiver's thread.
+
+    def open_scan(self, info: ScanInfo) -> ScanRun:
+        """Make the session of a new scan; LivestemError refuses it."""
+        with self._lock:
+            present = self._new_run or self.run_in_hand
+        if present is not None and self.state in (EngineState.RUNNING, EngineState.DRAINING):
+            raise LivestemError(
+                "The engine still finishes the scan before. Expected its end first. Send start again in a moment."
+            )
+        settings, options = self._settings_in_force(), self.options
+        self._n_scans += 1
+        first_version = self._n_scans * VERSIONS_PER_SCAN
+        run = ScanRun(
+            info, settings, options.record_dir, options.sync, self.overrides, first_version, self._clock
+        )
+        with self._lock:
+            self._new_run = run
+        return run
+
+    def scan_ended(self, reason: FinishReason, counters: FrameCounters) -> None:
+        """Remember how the stream ended; the engine's own thread does the rest."""
+        with self._lock:
+            run = self._new_run or self.run_in_hand
+        if run is not None:
+            run.end = ScanEnd(reason, counters)
+
+    # What viewers may ask for: called in the engine's thread.
+
+    @property
+    def snapshot(self) -> LiveSnapshot:
+        """What is shown: the final result where there is one, else the live snapshot."""
+        if self.final is not None:
+            return self.final
+        return self.run_in_hand.board.newest if self.run_in_hand else LiveSnapshot()
+
+    @property
+    def scan_file(self) -> Any:
+        """The recording of the scan in hand; None without one."""
+        return self.run_in_hand.stored if self.run_in_hand else None
+
+    def set_overrides(self, overrides: Overrides) -> None:
+        """Follow other values set by hand."""
+        self.overrides = overrides
+        if self.run_in_hand is not None:
+            self.run_in_hand.live.override(overrides)
+
+    def stop_scan(self) -> None:
+        """End the scan that runs as STOPPED."""
+        if self.state is not EngineState.RUNNING:
+            raise LivestemError("No scan is running. There is nothing to stop.")
+        self._receiver.stop_scan(FinishReason.STOPPED)
+
+    def analyze_again(self) -> None:
+        """Analyse the last recording, with the overrides in force."""
+        run = self.run_in_hand
+        if run is None or run.path is None or self.state not in (EngineState.IDLE, EngineState.LISTENING):
+            raise LivestemError(
+                "There is no finished recording to analyse. Wait for the end of a recorded scan."
+            )
+        self._begin_analysis(run)
+
+    def cancel_analysis(self) -> None:
+        """Cancel the analysis that runs."""
+        if self.state is not EngineState.ANALYSING or self._analysis is None:
+            raise LivestemError("No analysis is running. There is nothing to cancel.")
+        self._analysis.cancel()
+
+    def state_object(self) -> dict[str, Any]:
+        """The published state (docs/protocol.md, part 2)."""
+        return state_fields(self, self._receiver.status, self._clock())
+
+    def next_snapshot_number(self) -> int:
+        """Number of the state that is about to be published."""
+        self._n_published += 1
+        return self._n_published
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Process ids of the engine's children."""
+        return [self._analysis.pid] if self._analysis is not None and self._analysis.is_alive else []
+
+    def _settings_in_force(self) -> AnalysisSettings:
+        manual, base = self.overrides, self.options.settings
+        alignment = base.alignment.model_dump() | ({"disk_radius_px": manual.disk} if manual.disk else {})
+        named = {"inner_px": manual.inner, "outer_px": manual.outer, "threshold": manual.threshold}
+        mask = base.mask.model_dump() | {name: value for name, value in named.items() if value is not None}
+        cluster = base.cluster.model_dump() | {"k": {**base.cluster.k, **manual.k}}
+        return base.model_copy(
+            update={
+                "alignment": AlignmentSettings(**alignment),
+                "mask": MaskSettings(**mask),
+                "cluster": ClusterSettings(**cluster),
+            }
+        )
+
+    def _adopt_new_run(self) -> bool:
+        with self._lock:
+            run, self._new_run = self._new_run, None
+            if run is None:
+                return False
+            before, self.run_in_hand = self.run_in_hand, run
+        if before is not None:
+            before.close()
+        return True
+
+    def _follow_scan(self) -> None:
+        if self._adopt_new_run():
+            self.state = next_state(self.state, Event.START)
+            self.final, self.result_path, self.finish_reason, self.progress = None, None, None, None
+            self.problems, self.seconds = [], {}
+            if self.run_in_hand:
+                info = self.run_in_hand.info
+                self._told(
+                    f"Scan {info.scan_id[:8]} begins: {info.scan_shape[0]} x {info.scan_shape[1]} positions."
+                )
+            if self.options.analyze and self.options.record_dir and self._analysis is None:
+                self._analysis = AnalysisProcess()  # warm by the time the scan ends
+        run = self.run_in_hand
+        if run is None or self.state not in (EngineState.RUNNING, EngineState.DRAINING):
+            return
+        try:
+            run.live.raise_if_failed()
+        except LivestemError as error:
+            self._say("live_failed", str(error))
+        if self.state is EngineState.RUNNING and run.end is not None:
+            self.state = next_state(self.state, Event.STREAM_ENDED)
+            self.finish_reason = run.end.reason
+        if self.state is EngineState.DRAINING and run.is_over:
+            self._finish(run)
+
+    def _finish(self, run: ScanRun) -> None:
+        try:
+            run.finish()
+        except LivestemError as error:
+            self._say("recording_failed", str(error))
+            self.finish_reason = FinishReason.FAILED
+        failure = run.failure()
+        if failure is not None:
+            self._say("recording_failed", str(failure))
+        self.state = next_state(self.state, Event.DRAINED)
+        self._told(f"Scan {run.info.scan_id[:8]} ended: {self.finish_reason}.")
+        if self.options.analyze and run.path is not None and self.finish_reason is FinishReason.COMPLETED:
+            self._begin_analysis(run)
+        else:
+            self.state = next_state(self.state, Event.ARM)
+
+    def _begin_analysis(self, run: ScanRun) -> None:
+        if run.path is None:
+            return
+        if self._analysis is None or not self._analysis.is_alive:
+            if self._analysis is not None:
+                self._analysis.close()
+            self._analysis = AnalysisProcess()
+        self._analysed_run = run
+        self.analysis_failed = False
+        out = _free_name(run.path.with_name(run.path.stem + ".result.h5"))
+        self._analysis.submit(run.path, out, self._settings_in_force())
+        self.state = next_state(self.state, Event.ANALYSIS_BEGAN)
+        self.progress = {"step": 0, "n_steps": 5, "name": "starting", "fraction": 0.0, "left_s": None}
+
+    def _follow_analysis(self) -> None:
+        if self._analysis is None:
+            return
+        for event in self._analysis.events():
+            kind = event["event"]
+            if kind == "progress":
+                self.progress = {key: event[key] for key in ("step", "n_steps", "name", "fraction")} | {
+                    "left_s": None
+                }
+            elif kind in ("done", "failed", "cancelled"):
+                self._analysis_ended(kind, event)
+
+    def _analysis_ended(self, kind: str, event: dict[str, Any]) -> None:
+        run, self._analysed_run = self._analysed_run, None
+        self.progress = None
+        if run is None:
+            return
+        is_present = run is self.run_in_hand and self.state is EngineState.ANALYSING
+        if kind == "done":
+            self._told(f"Result: {event['result']}")
+            if is_present:
+                self.result_path, self.seconds = Path(event["result"]), event["seconds"]
+                self._n_finals += 1
+                received = run.stored.received if run.stored else None
+                version = self._n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2 + self._n_finals
+                self.final = snapshot_of_result(open_result(self.result_path), version, received)
+        else:
+            self.analysis_failed = kind == "failed"
+            self._say(f"analysis_{kind}", event["error"])
+        if is_present:
+            self.state = next_state(self.state, Event.ANALYSIS_ENDED)
+            self.state = next_state(self.state, Event.ARM)
+
+    def _say(self, code: str, text: str) -> None:
+        if not any(problem.code == code and problem.text == text for problem in self.problems):
+            self.problems.append(Problem(code, text))
+            self._told(text)
+
+    def _is_done(self) -> bool:
+        idle = self.state in (EngineState.IDLE, EngineState.LISTENING) and self._new_run is None
+        if self._quit == "now" or (self._quit == "idle" and idle):
+            return True
+        return self.options.once and idle and self.finish_reason is not None
+
+    def _publish_if_due(self) -> None:
+        period = (
+            IDLE_PERIOD_S if self.state in (EngineState.IDLE, EngineState.LISTENING) else PUBLISH_PERIOD_S
+        )
+        if self._clock() - self._last_published_s >= period:
+            self._publish()
+
+    def _publish(self) -> None:
+        self._last_published_s = self._clock()
+        self._publisher.publish(self.state_object())
+
+
+def _free_name(path: Path) -> Path:
+    """The path, or the first of path-2, path-3 ... that does not exist: a re-analysis replaces nothing."""
+    stem = path.name.removesuffix(".result.h5")
+    number = 2
+    while path.exists():
+        path = path.with_name(f"{stem}-{number}.result.h5")
+        number += 1
+    return path

@@ -1,0 +1,155 @@
+"""The published state: the PUB socket, and the engine's state as the fields of docs/protocol.md, part 2."""
+
+import os
+import shutil
+from collections import deque
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from streamer.errors import SettingsError
+from streamer.live.snapshot import LiveSnapshot
+from streamer.model import EngineState, FrameCounters
+from streamer.receive.receiver import ReceiverStatus
+from streamer.wire.control import ControlMessage, encode
+
+if TYPE_CHECKING:
+    from streamer.serve.engine import Engine
+
+RATE_WINDOW_S = 2.0
+
+
+def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+    """Bind a socket; returns the real endpoint, with the port that was picked.
+
+    Raises
+    ------
+    SettingsError
+        The endpoint is not valid, or in use.
+    """
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise SettingsError(
+            f"{endpoint} cannot be bound: {error.strerror or error}. Another engine may be running there. "
+            "Choose another endpoint; tcp://127.0.0.1:* picks a free port."
+        ) from None
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+class Publisher:
+    """The PUB socket. A slow or lost viewer costs nothing: its messages are dropped."""
+
+    def __init__(self, endpoint: str, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self._socket = context.socket(zmq.PUB)
+        self._socket.setsockopt(zmq.LINGER, 200)
+        self._socket.setsockopt(zmq.SNDHWM, 16)
+        self.endpoint = bind(self._socket, endpoint)
+
+    def publish(self, fields: dict[str, Any]) -> None:
+        """Send one state."""
+        self._socket.send_multipart(encode(ControlMessage({"type": "state", **fields})))
+
+    def close(self) -> None:
+        """Close the socket, after at most 0.2 s for the last state."""
+        self._socket.close()
+
+
+class Rates:
+    """Frames per second over the last two seconds, from counts that only grow."""
+
+    def __init__(self) -> None:
+        self._history: deque[tuple[float, int, int]] = deque()
+
+    def update(self, now: float, received: int, analysed: int) -> dict[str, float]:
+        """Take the counts of now; returns receive_hz and analyse_hz."""
+        if self._history and (received < self._history[-1][1] or analysed < self._history[-1][2]):
+            self._history.clear()  # another scan
+        self._history.append((now, received, analysed))
+        while len(self._history) > 2 and now - self._history[0][0] > RATE_WINDOW_S:
+            self._history.popleft()
+        then, received_then, analysed_then = self._history[0]
+        span = max(now - then, 1e-3)
+        return {
+            "receive_hz": (received - received_then) / span,
+            "analyse_hz": (analysed - analysed_then) / span,
+        }
+
+
+def snapshot_fields(snapshot: LiveSnapshot) -> dict[str, Any]:
+    """The fields that come from what is shown."""
+    return {
+        "settled": snapshot.settled,
+        "settings": snapshot.settings or {"in_force": {}, "auto": {}, "manual": {}},
+        "settings_id": snapshot.settings_id,
+        "tree": [node.to_json() for node in snapshot.tree],
+        "momentum_tree": [node.to_json() for node in snapshot.momentum_tree],
+        "array_versions": {name: array.version for name, array in snapshot.arrays.items()},
+    }
+
+
+def constant_fields() -> dict[str, Any]:
+    """The fields that never change."""
+    return {"livestem_version": version("livestem"), "engine_pid": os.getpid()}
+
+
+def state_fields(engine: "Engine", status: ReceiverStatus, now: float) -> dict[str, Any]:
+    """The state of an engine that listens."""
+    run, snapshot = engine.run_in_hand, engine.snapshot
+    counters = _counters(engine, status)
+    rates = engine.rates.update(now, counters["frames_received"], counters["frames_analysed"])
+    running = engine.state is EngineState.RUNNING
+    missing = max(0, run.info.n_positions - counters["frames_received"]) if run else 0
+    rate = rates["receive_hz"]
+    calibration = run.info.calibration if run else None
+    return {
+        **constant_fields(),
+        **snapshot_fields(snapshot),
+        "snapshot": engine.next_snapshot_number(),
+        "state": engine.state.value,
+        "finish_reason": engine.finish_reason.value if engine.finish_reason else None,
+        "shows": "final" if engine.final else ("live" if run else "nothing"),
+        "stalled": running and status.stalled,
+        "endpoints": engine.endpoints,
+        "scan": run.info.to_json() if run else None,
+        "q_per_px_inv_nm": calibration.q_per_px_inv_nm if calibration else None,
+        "counters": counters,
+        "rates": rates,
+        "lag_s": snapshot.lag_s if running else 0.0,
+        "n_queued": run.n_queued if run and running else 0,
+        "elapsed_s": now - run.started_s if run and running else 0.0,
+        "left_s": missing / rate if running and rate > 0 else None,
+        "recording": str(run.path) if run and run.path else None,
+        "result": str(engine.result_path) if engine.result_path else None,
+        "progress": engine.progress,
+        "seconds": engine.seconds,
+        "problems": [problem.to_json() for problem in engine.problems],
+        "disk_free_bytes": _disk_free(engine.options.record_dir),
+        "worker_pids": engine.worker_pids,
+    }
+
+
+def _counters(engine: "Engine", status: ReceiverStatus) -> dict[str, int]:
+    run = engine.run_in_hand
+    if run is None:
+        return FrameCounters().to_json()
+    counters = (run.end.counters if run.end else status.counters).to_json()
+    live = run.board.newest
+    counters["frames_analysed"] = live.n_analysed
+    counters["frames_skipped"] = live.n_skipped
+    if run.recorder:
+        counters["frames_stored"] = run.recorder.status.n_stored
+        counters["frames_nonfinite"] = run.recorder.status.n_nonfinite
+    return counters
+
+
+def _disk_free(folder: Path | None) -> int | None:
+    if folder is None:
+        return None
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

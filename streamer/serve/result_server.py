@@ -1,0 +1,180 @@
+"""``livestem serve --result FILE``: a finished result, or a recording, behind the same sockets as an engine."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from streamer.analysis.result_file import is_result, open_result
+from streamer.errors import FileFormatError, LivestemError, ResultError
+from streamer.formats.open_scan import open_scan
+from streamer.formats.recording import RecordingReader, is_recording
+from streamer.formats.scan_file import ScanFile
+from streamer.live.pipeline import Overrides
+from streamer.live.snapshot import LiveSnapshot
+from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.serve.boards import snapshot_of_recording, snapshot_of_result
+from streamer.serve.control_server import ControlServer
+from streamer.serve.publish import Publisher, constant_fields, snapshot_fields
+
+PUBLISH_PERIOD_S = 0.5
+TICK_S = 0.02
+
+
+class ResultServer:
+    """Serves one file until asked to end.
+
+    Raises
+    ------
+    ResultError
+        The file is neither a result nor a recording.
+    """
+
+    def __init__(
+        self, path: Path, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]]
+    ) -> None:
+        self.overrides = Overrides()
+        self._quit = False
+        self._n_published = 0
+        self._problems: list[Problem] = []
+        self._scan: ScanFile | None = None
+        self._seconds: dict[str, float] = {}
+        self._recording: str | None = None
+        self._result: str | None = None
+        self._finish_reason: str | None = None
+        self._counters = FrameCounters().to_json()
+        self._load(path)
+        with contextlib.ExitStack() as opened:
+            self._publisher = opened.enter_context(contextlib.closing(Publisher(publish, context)))
+            self._control = opened.enter_context(contextlib.closing(ControlServer(control, context, self)))
+            opened.pop_all()
+        self.endpoints = {
+            "listen": None,
+            "publish": self._publisher.endpoint,
+            "control": self._control.endpoint,
+        }
+
+    def run(self) -> None:
+        """Serve until `request_quit`."""
+        last_s = -PUBLISH_PERIOD_S
+        try:
+            while not self._quit:
+                self._control.serve(TICK_S)
+                if time.monotonic() - last_s >= PUBLISH_PERIOD_S:
+                    last_s = time.monotonic()
+                    self._publisher.publish(self.state_object())
+        finally:
+            self._control.close()
+            self._publisher.close()
+            if self._scan is not None:
+                self._scan.close()
+
+    @property
+    def snapshot(self) -> LiveSnapshot:
+        """What the file holds."""
+        return self._snapshot
+
+    @property
+    def scan_file(self) -> ScanFile | None:
+        """The result's source, where it still is."""
+        return self._scan
+
+    def request_quit(self, when: str = "now") -> None:
+        """End; from any thread."""
+        self._quit = True
+
+    def set_overrides(self, overrides: Overrides) -> None:
+        """Refused: a finished result does not change."""
+        raise LivestemError(
+            "A finished result cannot be changed here. Run `livestem analyze` with other settings."
+        )
+
+    def stop_scan(self) -> None:
+        """Refused: nothing runs."""
+        raise LivestemError("No scan is running: this is a finished file.")
+
+    def analyze_again(self) -> None:
+        """Refused: analysis of a file is a command of its own."""
+        raise LivestemError("Run `livestem analyze` on the source to analyse it again.")
+
+    def cancel_analysis(self) -> None:
+        """Refused: nothing runs."""
+        raise LivestemError("No analysis is running.")
+
+    def state_object(self) -> dict[str, Any]:
+        """The published state."""
+        self._n_published += 1
+        return {
+            **constant_fields(),
+            **snapshot_fields(self._snapshot),
+            "snapshot": self._n_published,
+            "state": EngineState.IDLE.value,
+            "finish_reason": self._finish_reason,
+            "shows": "final" if self._result else "live",
+            "stalled": False,
+            "endpoints": self.endpoints,
+            "scan": self._info.to_json(),
+            "q_per_px_inv_nm": self._info.calibration.q_per_px_inv_nm,
+            "counters": self._counters,
+            "rates": {"receive_hz": 0.0, "analyse_hz": 0.0},
+            "lag_s": 0.0,
+            "n_queued": 0,
+            "elapsed_s": 0.0,
+            "left_s": None,
+            "recording": self._recording,
+            "result": self._result,
+            "progress": None,
+            "seconds": self._seconds,
+            "problems": [problem.to_json() for problem in self._problems],
+            "disk_free_bytes": None,
+            "worker_pids": [],
+        }
+
+    def _load(self, path: Path) -> None:
+        if not path.exists():
+            raise ResultError(
+                f"{path} does not exist. Expected a result (*.result.h5) or a recording. Check the path."
+            )
+        if is_recording(path):
+            self._load_recording(RecordingReader(path))
+        elif is_result(path):
+            self._load_result(path)
+        else:
+            raise ResultError(
+                f"{path} is neither a livestem result nor a recording. Choose a *.result.h5 file."
+            )
+
+    def _load_recording(self, recording: RecordingReader) -> None:
+        self._scan, self._info = recording, recording.info
+        self._recording = str(recording.path)
+        self._take_end(recording)
+        self._snapshot = snapshot_of_recording(recording, 1)
+
+    def _load_result(self, path: Path) -> None:
+        result = open_result(path)
+        self._result, self._seconds = str(path), result.seconds
+        self._info = ScanInfo.from_json(result.attrs["scan"])
+        self._finish_reason = FinishReason.COMPLETED.value
+        source = Path(result.attrs["source"])
+        if not source.exists():
+            source = path.parent / source.name  # moved together with its result
+        try:
+            self._scan = open_scan(source)
+        except FileFormatError as error:
+            self._problems.append(
+                Problem("source_missing", f"{error} Maps and mean patterns are shown without it.")
+            )
+        if isinstance(self._scan, RecordingReader):
+            self._recording = str(self._scan.path)
+            self._take_end(self._scan)
+        received = self._scan.received if self._scan else None
+        self._snapshot = snapshot_of_result(result, 1, received)
+
+    def _take_end(self, recording: RecordingReader) -> None:
+        end = recording.end() or {}
+        self._finish_reason = end.get("finish_reason", self._finish_reason)
+        self._counters |= {
+            key: value for key, value in end.get("counters", {}).items() if key in self._counters
+        }
