@@ -78,6 +78,21 @@ class MainWindow(QtWidgets.QMainWindow):
         """What the operator looks at."""
         return self._selection
 
+    @property
+    def options(self) -> ViewOptions:
+        """How things are drawn."""
+        return self._options
+
+    @property
+    def actions_by_name(self) -> dict[str, QtWidgets.QAction]:
+        """Every action by the name that it has in the table."""
+        return self._actions
+
+    @property
+    def errors(self) -> ErrorReports:
+        """What went wrong in the window itself."""
+        return self._errors
+
     def select(self, selection: Selection) -> None:
         """Look at something else; every pane follows at once."""
         if selection == self._selection:

@@ -106,9 +106,10 @@ class RefreshThread:
             self._wake.set()
 
     def command(self, name: str) -> None:
-        """Send "stop", "analyze" or "cancel" to the engine."""
-        self._commands.append(name)
-        self._wake.set()
+        """Send "stop", "analyze" or "cancel" to the engine; one that is gone gets nothing later on."""
+        if self._snapshot.link is Link.CONNECTED:
+            self._commands.append(name)
+            self._wake.set()
 
     def _run(self) -> None:
         context = zmq.Context()

@@ -1,13 +1,14 @@
 """Brightness: percentile levels and linear, square-root or logarithmic scale, down to bytes to paint."""
 
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 LOW_PERCENT = 1.0
 HIGH_PERCENT = 99.8
-MAX_SAMPLES = 16384
+MAX_SAMPLES = 4096
 KNEE_SHARE = 1e-3
 """The logarithm is straightened below this share of the upper level, so that read-out noise stays dark."""
 
@@ -21,42 +22,48 @@ class Scale(StrEnum):
 
 
 def percentile_levels(
-    values: NDArray[np.floating], low: float = LOW_PERCENT, high: float = HIGH_PERCENT
+    values: NDArray[Any], low: float = LOW_PERCENT, high: float = HIGH_PERCENT
 ) -> tuple[float, float]:
-    """Levels between which the image is spread, from at most `MAX_SAMPLES` finite values.
+    """Levels between which the image is spread, from at most about `MAX_SAMPLES` of the finite values.
 
     (0, 1) where nothing is finite; the upper level is always above the lower one.
     """
     flat = np.asarray(values).ravel()
-    flat = flat[:: max(1, flat.size // MAX_SAMPLES)]
+    # An odd step: an even one would see only some columns of an image whose width is a power of two.
+    flat = flat[:: max(1, flat.size // MAX_SAMPLES) | 1]
     flat = flat[np.isfinite(flat)]
     if not flat.size:
         return 0.0, 1.0
-    lower, upper = (float(level) for level in np.percentile(flat, (low, high)))
+    ranks = [round((flat.size - 1) * percent / 100) for percent in (low, high)]
+    lower, upper = (float(level) for level in np.partition(flat, ranks)[ranks])
     return lower, upper if upper > lower else lower + max(abs(lower) * 1e-6, 1e-6)
 
 
-def to_bytes(values: NDArray[np.floating], lower: float, upper: float) -> NDArray[np.uint8]:
+def to_bytes(values: NDArray[Any], lower: float, upper: float) -> NDArray[np.uint8]:
     """Values spread over 1..255; 0 is kept for "no value" (NaN), which is painted in the neutral colour."""
-    spread = (np.asarray(values, dtype=np.float32) - np.float32(lower)) * np.float32(254.0 / (upper - lower))
+    spread = np.subtract(values, np.float32(lower), dtype=np.float32)
+    spread *= np.float32(254.0 / (upper - lower))
     empty = np.isnan(spread)
     np.clip(spread, 0.0, 254.0, out=spread)
     spread[empty] = -1.0
-    return (spread + 1.0).astype(np.uint8)
+    spread += 1.0
+    return spread.astype(np.uint8)
 
 
-def image_bytes(values: NDArray[np.floating], scale: Scale = Scale.LINEAR) -> NDArray[np.uint8]:
-    """An intensity image on the given scale, spread between its percentiles."""
-    scaled = scaled_intensity(values, scale)
-    return to_bytes(scaled, *percentile_levels(scaled))
+def image_bytes(values: NDArray[Any], scale: Scale = Scale.LINEAR) -> NDArray[np.uint8]:
+    """An intensity image on the given scale, spread between its percentiles.
 
-
-def scaled_intensity(values: NDArray[np.floating], scale: Scale) -> NDArray[np.floating]:
-    """Intensity on the scale that is shown; below zero (read-out noise) counts as zero, NaN stays."""
+    On the other scales what lies below zero (read-out noise) counts as zero. Every scale is monotonic, so
+    its levels are those of the intensity, scaled.
+    """
+    lower, upper = percentile_levels(values)
     if scale is Scale.LINEAR:
-        return values
+        return to_bytes(values, lower, upper)
     positive = np.maximum(np.asarray(values, dtype=np.float32), np.float32(0.0))
-    if scale is Scale.SQRT:
-        return np.sqrt(positive)
-    knee = np.float32(max(percentile_levels(positive)[1] * KNEE_SHARE, 1e-12))
-    return np.log1p(positive / knee)
+    levels = np.array([max(lower, 0.0), max(upper, 1e-12)], dtype=np.float32)
+    if scale is Scale.LOG:
+        knee = levels[1] * np.float32(KNEE_SHARE)
+        scaled, ends = np.log1p(positive / knee), np.log1p(levels / knee)
+    else:
+        scaled, ends = np.sqrt(positive), np.sqrt(levels)
+    return to_bytes(scaled, float(ends[0]), float(max(ends[1], ends[0] + 1e-6)))

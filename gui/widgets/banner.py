@@ -37,6 +37,11 @@ class Banner(QtWidgets.QFrame):
         self.hide()
 
     @property
+    def key(self) -> str:
+        """Which matter is shown."""
+        return self._key
+
+    @property
     def text(self) -> str:
         """Title and sentence as they are shown."""
         return f"{self._title.text()} {self._text.text()}".strip()

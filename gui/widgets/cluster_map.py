@@ -31,6 +31,11 @@ class ClusterMap(Pane):
         self._labels.clicked.connect(self.labels_toggled)
         self.set_tools([self._level_word, row, self._labels])
 
+    @property
+    def level_buttons(self) -> list[QtWidgets.QAbstractButton]:
+        """The buttons of all levels, also of those that are hidden."""
+        return self._levels.buttons()
+
     def set_view(self, view: MapView, *, show_labels: bool) -> None:
         """Show the map; only levels that exist have a button."""
         self.canvas.set_view(view.picture)

@@ -29,6 +29,11 @@ class HierarchyTree(QtWidgets.QWidget):
         self._view = view
         self.update()
 
+    @property
+    def shown_view(self) -> TreeView:
+        """The tree that is shown."""
+        return self._view
+
     def node_position(self, node_id: int) -> QtCore.QPoint:
         """Where a node is drawn; (0, 0) where it is not."""
         for node in self._view.nodes:

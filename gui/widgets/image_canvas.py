@@ -5,7 +5,7 @@ from collections.abc import Hashable
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from pyqtgraph.Qt import QtCore, QtGui
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.presenters.scale_bar import ImageScale, scale_bar
@@ -35,6 +35,9 @@ class ImageCanvas(pg.GraphicsView):
         self.setAccessibleName(name)
         self.setMinimumSize(80, 80)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.0)
+        # All repaints go through the scene's queue and take the whole view: updating the viewport as well, or
+        # parts of it, paints twice.
+        self.setViewportUpdateMode(QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         self._image = pg.ImageItem(autoDownsample=False)
         self._box.addItem(self._image)
         self.setCentralItem(self._box)
@@ -61,17 +64,17 @@ class ImageCanvas(pg.GraphicsView):
         elif view.key != self._key:
             self._key = view.key
             self._paint_image(view.image)
-        self.viewport().update()
+        self._box.update()
 
     def set_labels(self, labels: tuple[MapLabel, ...], newest_row: int | None) -> None:
         """Numbers on the map, and the row that was scanned last (None: no line)."""
         self._labels, self._row = labels, newest_row
-        self.viewport().update()
+        self._box.update()
 
     def set_circles(self, circles: tuple[Circle, ...]) -> None:
         """Circles in image pixels."""
         self._circles = circles
-        self.viewport().update()
+        self._box.update()
 
     @property
     def shown_image(self) -> NDArray[np.uint8] | None:

@@ -14,7 +14,7 @@ PUBLISH_S = 0.05
 class FakeEngine:
     """PUB and ROUTER in a thread of their own, on free loopback ports unless given.
 
-    ``scan`` gives patterns (`pattern(y, x)`); ``state`` and ``arrays`` may be replaced at any time by `show`.
+    ``scan`` gives patterns (`pattern(y, x)`); ``state`` and ``arrays`` may be replaced at any time by `follow`.
     """
 
     def __init__(
@@ -25,6 +25,7 @@ class FakeEngine:
         self.asked: list[tuple[int, int]] = []
         self.commands: list[str] = []
         self.refusal = ""
+        self.withheld = ""
         self._context = zmq.Context()
         self._pub, self._router = self._context.socket(zmq.PUB), self._context.socket(zmq.ROUTER)
         for socket, port in ((self._pub, ports[0]), (self._router, ports[1])):
@@ -42,12 +43,12 @@ class FakeEngine:
         """Ports to come back on."""
         return self.publish.rpartition(":")[2], self.control.rpartition(":")[2]
 
-    def show(self, state: dict[str, Any], arrays: dict[str, NamedArray]) -> None:
+    def follow(self, scan: Any, state: dict[str, Any], arrays: dict[str, NamedArray]) -> None:
         """Be in another state from now on."""
-        self._shown = (state, arrays)
+        self._scan, self._shown = scan, (state, arrays)
 
     def close(self) -> None:
-        """Go away at once."""
+        """Go away at once; a second call does nothing."""
         self._stopping.set()
         self._thread.join()
         self._context.destroy(linger=0)
@@ -76,7 +77,9 @@ class FakeEngine:
             given = tuple(
                 arrays[name]
                 for name in params["names"]
-                if name in arrays and arrays[name].version != params["since"].get(name)
+                if name in arrays
+                and name != self.withheld
+                and arrays[name].version != params["since"].get(name)
             )
         elif method == "pattern":
             y, x = params["y"], params["x"]

@@ -183,7 +183,7 @@ def phases(
 ) -> dict[str, tuple[FakeScan, dict[str, Any], dict[str, NamedArray]]]:
     """Scan, state and arrays of the five pictures: waiting, scanning, analysing, done, fault."""
     whole, part = FakeScan(**sizes), FakeScan(share=share, **sizes)
-    live = {name: entry for name, entry in part.arrays(momentum=False).items()}
+    live = part.arrays(momentum=False)
     full = whole.arrays(momentum=False)
     waiting = whole.state(scan=None, tree=[], recording=None, settings={})
     scanning = part.state("RUNNING", shows="live")

@@ -1,0 +1,46 @@
+"""A source of snapshots without thread or socket: the test turns the crank."""
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from gui.presenters.snapshot import Link, PatternAnswer, Snapshot
+from gui.presenters.status import EngineStatus
+from tests.widgets.fake_scan import phases
+
+
+class FakeSource:
+    """Shows one of the five phases; answers patterns at once; notes what was asked and commanded."""
+
+    def __init__(self, phase: str, scan_shape=(48, 64)) -> None:
+        self.scan, self.state, arrays = phases(scan_shape=scan_shape)[phase]
+        self.snapshot = Snapshot(
+            sequence=1,
+            link=Link.CONNECTED,
+            endpoint="tcp://127.0.0.1:1",
+            status=EngineStatus.from_json(self.state),
+            arrays=MappingProxyType(arrays),
+        )
+        self.asked: list[Any] = []
+        self.commands: list[str] = []
+        self.failure: Exception | None = None
+
+    def change(self, **changes: Any) -> None:
+        """Publish another snapshot."""
+        self.snapshot = replace(self.snapshot, sequence=self.snapshot.sequence + 1, **changes)
+
+    def latest(self) -> Snapshot:
+        return self.snapshot
+
+    def want_pattern(self, position_yx) -> None:
+        self.asked.append(position_yx)
+        if position_yx is not None:
+            version = 1 + (self.snapshot.pattern.version if self.snapshot.pattern else 0)
+            self.change(pattern=PatternAnswer(position_yx, version, self.scan.pattern(*position_yx)))
+
+    def command(self, name: str) -> None:
+        self.commands.append(name)
+
+    def raise_if_failed(self) -> None:
+        if self.failure is not None:
+            raise self.failure
