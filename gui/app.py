@@ -182,3 +182,4 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     finally:
         window.close()
         refresh.stop()
+        errors.uninstall()

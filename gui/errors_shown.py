@@ -25,18 +25,27 @@ class ErrorReports:
         self._taken: dict[tuple[str, str, int], float] = {}
         self._number = 0
         self._newest: tuple[int, str] | None = None
+        self._handler: logging.Handler | None = None
 
     def install(self) -> None:
         """Become the place where uncaught exceptions of every thread go."""
         if self.log_path is not None:
-            handler = logging.FileHandler(self.log_path, delay=True)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-            logger.addHandler(handler)
+            self._handler = logging.FileHandler(self.log_path, delay=True)
+            self._handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logger.addHandler(self._handler)
             logger.propagate = False
         sys.excepthook = self.hook
         threading.excepthook = lambda args: self.hook(
             args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
         )
+
+    def uninstall(self) -> None:
+        """Give the hooks back and close the log file."""
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        if self._handler is not None:
+            logger.removeHandler(self._handler)
+            self._handler.close()
+            logger.propagate = True
 
     def hook(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         """Take an uncaught exception; Ctrl-C keeps its usual meaning."""

@@ -42,7 +42,7 @@ def place_labels(
             )
             if room[sample] >= 0.5 * room[best]:
                 place = old
-        places[node_id] = (min(place[0], height - 0.5), min(place[1], width - 0.5))
+        places[node_id] = (float(min(place[0], height - 0.5)), float(min(place[1], width - 0.5)))
     return places
 
 

@@ -1,0 +1,136 @@
+"""The commands `monitor` and `view` where something is missing, and the child engine that they start."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from gui import app
+from gui.app import monitor_command, reachable_control, running_engine, view_command
+from gui.display import require_qt
+from gui.engine_process import EngineProcess, EngineStartError
+from streamer.errors import EngineUnreachable, FileFormatError, LivestemError, SettingsError
+
+GOOD_CHILD = """
+import json, sys
+print(json.dumps({"listen": "tcp://127.0.0.1:1", "publish": "tcp://127.0.0.1:2", "control": "tcp://127.0.0.1:3",
+                  "pid": 1, "arguments": sys.argv[1:]}), flush=True)
+sys.stdin.read()
+"""
+
+
+def child(text: str) -> EngineProcess:
+    return EngineProcess(["--record", "/data"], [sys.executable, "-c", text])
+
+
+@pytest.fixture
+def no_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+
+
+def run(command, *arguments):
+    """The exception that a command ends with; the top-level command makes the exit code of it."""
+    return CliRunner().invoke(command, list(arguments), standalone_mode=False).exception
+
+
+def test_a_target_that_does_not_exist_ends_with_6(tmp_path):
+    error = run(view_command, str(tmp_path / "none.result.h5"))
+    assert isinstance(error, FileFormatError)
+    assert error.exit_code == 6
+    assert "does not exist" in str(error)
+
+
+def test_a_folder_is_no_target(tmp_path):
+    assert "is a folder" in str(run(view_command, str(tmp_path)))
+
+
+def test_without_a_display_monitor_ends_with_5_and_says_what_works(no_display):
+    error = run(monitor_command)
+    assert isinstance(error, LivestemError)
+    assert error.exit_code == 5
+    assert "--snapshot" in str(error)
+    assert "livestem serve" in str(error)
+
+
+def test_without_a_display_view_says_the_same(no_display, tmp_path):
+    path = tmp_path / "scan.h5"
+    path.touch()
+    assert "--snapshot" in str(run(view_command, str(path)))
+
+
+def test_where_nobody_publishes_view_ends_with_9(monkeypatch):
+    monkeypatch.setattr(app, "FIRST_STATE_S", 0.1)
+    with pytest.raises(EngineUnreachable, match="No engine publishes at") as caught:
+        running_engine("tcp://127.0.0.1:9", None)
+    assert caught.value.exit_code == 9
+
+
+def test_an_endpoint_that_is_none_ends_with_2():
+    with pytest.raises(SettingsError, match="is no endpoint"):
+        running_engine("nonsense://x", None)
+
+
+@pytest.mark.parametrize(
+    ("told", "reached"),
+    [
+        ("tcp://127.0.0.1:5", "tcp://127.0.0.1:5"),
+        ("tcp://*:5", "tcp://scope.lab:5"),
+        ("tcp://0.0.0.0:5", "tcp://scope.lab:5"),
+    ],
+)
+def test_a_wildcard_control_endpoint_is_on_the_host_that_publishes(told, reached):
+    assert reachable_control("tcp://scope.lab:4", told) == reached
+
+
+def test_qt_libraries_that_are_there_need_no_word():
+    require_qt()
+
+
+def test_a_missing_platform_library_is_one_sentence_with_the_apt_line(monkeypatch):
+    def missing(_name):
+        raise OSError("libxcb-icccm.so.4: cannot open shared object file")
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    with pytest.raises(LivestemError, match=r"libxcb-icccm\.so\.4.*apt-get install .*libxcb-icccm4"):
+        require_qt()
+
+
+def test_a_child_engine_says_its_endpoints_and_ends_when_its_input_closes():
+    engine = child(GOOD_CHILD)
+    endpoints = engine.wait_ready(20)
+    assert (endpoints.listen, endpoints.publish, endpoints.control) == tuple(
+        f"tcp://127.0.0.1:{n}" for n in (1, 2, 3)
+    )
+    assert engine.exit_code() is None
+    assert engine.release(20)
+    assert engine.exit_code() == 0
+
+
+def test_a_child_that_fails_hands_its_exit_code_on():
+    with child("raise SystemExit(6)") as engine, pytest.raises(EngineStartError) as caught:
+        engine.wait_ready(20)
+    assert caught.value.exit_code == 6
+
+
+def test_a_child_that_says_something_else_is_no_engine():
+    with child("print('hello')") as engine, pytest.raises(EngineStartError, match="hello"):
+        engine.wait_ready(20)
+
+
+def test_a_child_that_has_something_to_finish_is_left_alone():
+    engine = child(GOOD_CHILD.replace("sys.stdin.read()", "sys.stdin.read(); import time; time.sleep(0.5)"))
+    engine.wait_ready(20)
+    assert not engine.release(0.05)
+    assert engine.release(20)
+
+
+def test_asking_for_help_loads_neither_qt_nor_numpy():
+    code = "import sys, gui.app; print({'PyQt5', 'numpy', 'zmq', 'pyqtgraph'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "set()"
