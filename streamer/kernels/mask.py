@@ -15,6 +15,7 @@ PUBLISHED_THRESHOLD = 0.30
 WINDOW_MARGIN_PX = 2.0
 """How much larger the centre-of-mass window is than the disk."""
 MIN_FEATURES = 16
+FEATURES_OF_NOTHING = 512
 _SIGNIFICANCE = 5.0
 
 
@@ -41,8 +42,8 @@ class FeatureMask:
     ring, features
         (det_y, det_x) bool, True = use.
     rule
-        "std" (the published rule) or "excess" (STD beyond shot noise, where the published rule would keep
-        more pixels than allowed because noise alone passes it).
+        "std" (the published rule); "excess" (STD beyond shot noise, where the published rule would keep more
+        pixels than allowed because noise alone passes it); "brightest" (nothing stands out of the noise).
     """
 
     ring: NDArray[np.bool_]
@@ -136,7 +137,6 @@ def choose_features(
     mean_pattern: NDArray[np.float64],
     variance: NDArray[np.float64],
     ring: NDArray[np.bool_],
-    n_patterns: int,
     max_features: int,
     threshold: float | None,
 ) -> tuple[NDArray[np.bool_], float, str]:
@@ -144,7 +144,7 @@ def choose_features(
 
     Order: 1. the published rule, STD above a share of the largest, unless it keeps more than `max_features`
     pixels; then 2. the same share of the STD in excess of shot noise, of pixels where the excess is
-    significant. The strongest are kept where either finds too many or too few.
+    significant; then 3., where nothing stands out, the brightest. The strongest are kept where there are too many.
 
     Parameters
     ----------
@@ -152,8 +152,6 @@ def choose_features(
         (det_y, det_x), over the aligned patterns.
     ring
         (det_y, det_x) bool.
-    n_patterns
-        Number of patterns behind the variance.
     max_features
         Cap.
     threshold
@@ -168,15 +166,30 @@ def choose_features(
     published = std > share * std.max()  # 1.
     if threshold is not None or MIN_FEATURES <= published.sum() <= max_features:
         return _strongest(published, std, max_features), share, "std"
-    inside = ring & (mean_pattern > 0)
-    ratio = np.median(variance[inside] / mean_pattern[inside]) if inside.any() else 0.0
-    excess = np.where(ring, variance - ratio * np.maximum(mean_pattern, 0.0), 0.0)  # 2.
-    significant = excess > _SIGNIFICANCE * np.sqrt(2.0 / max(n_patterns, 2)) * variance
-    chosen = significant & ring & (excess > share**2 * excess.max())
-    if chosen.sum() < MIN_FEATURES:
-        chosen = ring
-        max_features = min(max_features, 32 * MIN_FEATURES)
-    return _strongest(chosen, excess, max_features), share, "excess"
+    inside = ring & (mean_pattern > 0) & (variance > 0)
+    excess, significant = _beyond_shot_noise(mean_pattern, variance, inside)  # 2.
+    chosen = significant & (excess > share**2 * excess.max(initial=0.0))
+    if chosen.sum() >= MIN_FEATURES:
+        return _strongest(chosen, excess, max_features), share, "excess"
+    # 3. Nothing stands out. Not chosen by variance: that would pick the pixels that fluctuated most by chance.
+    return _strongest(inside, mean_pattern, min(max_features, FEATURES_OF_NOTHING)), share, "brightest"
+
+
+def _beyond_shot_noise(
+    mean_pattern: NDArray[np.float64], variance: NDArray[np.float64], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Variance in excess of shot noise (proportional to the mean), and where it stands out of the ring's scatter.
+
+    Most pixels of the ring show shot noise alone, so medians give its level and its scatter.
+    """
+    excess = np.zeros_like(variance)
+    if not inside.any():
+        return excess, inside
+    excess[inside] = variance[inside] - np.median(variance[inside] / mean_pattern[inside]) * mean_pattern[inside]
+    relative = np.zeros_like(variance)
+    relative[inside] = excess[inside] / variance[inside]
+    scatter = 1.4826 * np.median(np.abs(relative[inside] - np.median(relative[inside])))
+    return excess, inside & (relative > _SIGNIFICANCE * scatter)
 
 
 def _strongest(
@@ -193,7 +206,6 @@ def _strongest(
 def decide_mask(
     mean_pattern: NDArray[np.float64],
     variance: NDArray[np.float64],
-    n_patterns: int,
     disk_radius_px: float,
     limit_px: float,
     inner_px: float | None,
@@ -210,7 +222,7 @@ def decide_mask(
     outer = auto_outer if outer_px is None else outer_px
     radius = radius_map(shape, reference)
     ring = (radius >= inner) & (radius < outer)
-    features, used, rule = choose_features(mean_pattern, variance, ring, n_patterns, max_features, threshold)
+    features, used, rule = choose_features(mean_pattern, variance, ring, max_features, threshold)
     return FeatureMask(ring, features, inner, outer, used, rule)
 
 

@@ -313,7 +313,6 @@ class LivePipeline:
         return decide_mask(
             mean,
             variance,
-            self.n,
             self._beam_or_fail().radius_px,
             usable_radius(self.info.detector_shape, shift, mask.border_px),
             mask.inner_px if manual.inner is None else manual.inner,
