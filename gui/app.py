@@ -153,7 +153,7 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     import faulthandler
     import signal
 
-    from pyqtgraph.Qt import QtWidgets
+    from pyqtgraph.Qt import QtCore, QtWidgets
 
     from gui import theme
     from gui.errors_shown import ErrorReports
@@ -164,6 +164,7 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     faulthandler.enable()
     errors = ErrorReports(Path(tempfile.gettempdir()) / "livestem-window.log")
     errors.install()
+    QtCore.qInstallMessageHandler(errors.take_qt_message)
     # Ctrl-C in the terminal closes the window; the engine has a session of its own and goes on.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     app = QtWidgets.QApplication(["livestem"])

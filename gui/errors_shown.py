@@ -39,6 +39,10 @@ class ErrorReports:
             args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
         )
 
+    def take_qt_message(self, _kind: object, _context: object, text: str | None) -> None:
+        """Where Qt's own remarks go: to the log file, not between the lines that a command prints."""
+        logger.info("Qt: %s", text)
+
     def uninstall(self) -> None:
         """Give the hooks back and close the log file."""
         sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__

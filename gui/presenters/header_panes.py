@@ -3,7 +3,7 @@
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import scan_scale
-from gui.presenters.numbers import count, data_size, duration, rate
+from gui.presenters.numbers import count, duration, free_space, rate
 from gui.presenters.phase import FAULTS, Phase, phase_of
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Link, Snapshot
@@ -94,7 +94,7 @@ def status_view(snapshot: Snapshot, selection: Selection, clusters: Clusters) ->
         StatusField("rate", rate(status.receive_hz) if scanning else "idle"),
         StatusField("lost", count(missing), Severity.AMBER if missing else Severity.NORMAL),
         StatusField("lag", duration(status.lag_s) if scanning else "–", _lag_severity(status)),
-        StatusField("disk", f"{data_size(status.disk_free_bytes)} free", _disk_severity(status)),
+        StatusField("disk", free_space(status.disk_free_bytes), _disk_severity(status)),
     )
     return StatusView(_cursor_text(snapshot, selection, clusters), fields)
 

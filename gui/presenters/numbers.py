@@ -46,6 +46,11 @@ def data_size(n_bytes: int | None) -> str:
     return f"{size:.3g} TB" if size < 999.5 else f"{count(round(size))} TB"
 
 
+def free_space(n_bytes: int | None) -> str:
+    """Room on a disk: "812 GB free"."""
+    return NOTHING if n_bytes is None else f"{data_size(n_bytes)} free"
+
+
 def rate(hz: float) -> str:
     """Patterns per second: "1 183 /s"."""
     return f"{count(round(hz))} /s"

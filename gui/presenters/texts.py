@@ -298,8 +298,8 @@ def position(position_yx: tuple[int, int], scale: ImageScale) -> str:
 
 
 def node_label(node: ClusterNode) -> str:
-    """The number of a cluster, with its title where it has one."""
-    return f"{node.name} {node.title}".strip()
+    """The number of a cluster, with its title where somebody gave it one."""
+    return node.name if node.title in ("", node.name) else f"{node.name} {node.title}"
 
 
 def share(node: ClusterNode, n_all: int) -> str:

@@ -115,8 +115,7 @@ class HierarchyTree(QtWidgets.QWidget):
         font.setBold(True)
         painter.setFont(font)
         metrics = QtGui.QFontMetrics(font)
-        room = (self.width() - 2 * MARGIN_X) / max(1, self._n_beside(node))
-        width = max(room, 34.0)
+        width = self._room(node)
         height = metrics.height()
         box = QtCore.QRectF(centre.x() - width / 2, centre.y() + RADIUS + 2, width, height)
         painter.setPen(QtGui.QColor(theme.TEXT))
@@ -128,6 +127,8 @@ class HierarchyTree(QtWidgets.QWidget):
             painter.setPen(QtGui.QColor(theme.TEXT_DIM))
             painter.drawText(box.translated(0, height - 1), flags, node.caption)
 
-    def _n_beside(self, node: TreeNodeView) -> int:
-        """How many nodes share the height of this one: their captions share the width."""
-        return sum(abs(other.y - node.y) < 1e-6 for other in self._view.nodes)
+    def _room(self, node: TreeNodeView) -> float:
+        """Width for a caption: the distance to the nearest node at the same height."""
+        beside = [abs(other.x - node.x) for other in self._view.nodes if abs(other.y - node.y) < 1e-6]
+        nearest = min((distance for distance in beside if distance > 1e-6), default=1.0)
+        return nearest * (self.width() - 2 * MARGIN_X) - 2

@@ -159,3 +159,10 @@ def test_engine_phase_knows_every_state_and_reason(scan):
         for reason in (None, *FinishReason):
             status = EngineStatus.from_json(scan.state(str(state), reason and str(reason), "live"))
             assert engine_phase(status) in texts.PILLS
+
+
+def test_a_title_is_said_only_where_somebody_gave_one(scan):
+    node = EngineStatus.from_json(scan.state()).tree[-1]
+    assert texts.node_label(node) == "3.2"
+    assert texts.node_label(replace(node, title="3.2")) == "3.2"
+    assert texts.node_label(replace(node, title="film")) == "3.2 film"
