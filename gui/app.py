@@ -167,6 +167,7 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     QtCore.qInstallMessageHandler(errors.take_qt_message)
     # Ctrl-C in the terminal closes the window; the engine has a session of its own and goes on.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    theme.enable_high_dpi()
     app = QtWidgets.QApplication(["livestem"])
     theme.apply(app)
     refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code)

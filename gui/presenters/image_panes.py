@@ -88,7 +88,9 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
     """Pane D: the mean pattern of every cluster of the shown level."""
     patterns = cluster_patterns(snapshot)
     if not clusters.shown or not patterns:
-        return TilesView(message=texts.TILES_EMPTY, title=texts.TILES_TITLE)
+        will_come = phase_of(snapshot) in (Phase.CONNECTING, Phase.WAITING, Phase.SCANNING)
+        message = texts.TILES_EMPTY if will_come else texts.TILES_NONE
+        return TilesView(message=message, title=texts.TILES_TITLE)
     version = snapshot.version("cluster_patterns")
     tiles = []
     for node in clusters.shown:
