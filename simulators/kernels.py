@@ -100,11 +100,9 @@ def expected_pattern(centre_yx, spots, disk, film, step_px, out):
         if spots[j, 2] <= 0.0:
             continue
         spot_y, spot_x = centre_yx[0] + spots[j, 0], centre_yx[1] + spots[j, 1]
-        for y in range(max(0, int(math.ceil(spot_y - reach))), min(n_y, int(math.floor(spot_y + reach)) + 1)):
+        for y in range(max(0, math.ceil(spot_y - reach)), min(n_y, math.floor(spot_y + reach) + 1)):
             dy = y - spot_y
-            for x in range(
-                max(0, int(math.ceil(spot_x - reach))), min(n_x, int(math.floor(spot_x + reach)) + 1)
-            ):
+            for x in range(max(0, math.ceil(spot_x - reach)), min(n_x, math.floor(spot_x + reach) + 1)):
                 dx = x - spot_x
                 place = math.sqrt(dy * dy + dx * dx) / step_px
                 i = int(place)

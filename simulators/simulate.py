@@ -11,7 +11,7 @@ from streamer.errors import SettingsError
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """ "N" or "NxM" (rows x columns) as a scan shape.
+    """Scan shape of "N" or "NxM" (rows x columns).
 
     Raises
     ------

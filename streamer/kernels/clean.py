@@ -5,6 +5,8 @@ from numba import njit
 
 from streamer.kernels.flags import FASTMATH
 
+LARGEST = np.float32(3.4028235e38)
+
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def clean_frames(frames, max_bad, out, n_bad):
@@ -23,21 +25,18 @@ def clean_frames(frames, max_bad, out, n_bad):
     """
     n_y, n_x = frames.shape[1], frames.shape[2]
     for i in range(frames.shape[0]):
-        total = np.float32(0.0)
+        bad = 0
         for y in range(n_y):
+            raw, target = frames[i, y], out[i, y]
             for x in range(n_x):
-                value = np.float32(frames[i, y, x])
-                out[i, y, x] = value
-                # inf - inf and NaN are not zero: one sum tells whether any pixel is not finite.
-                total += value - value
-        n_bad[i] = 0
-        if total == 0.0:
+                value = np.float32(raw[x])
+                target[x] = value
+                # False for NaN too; a difference would not do, because reordering may cancel it.
+                bad += not (abs(value) <= LARGEST)
+        n_bad[i] = bad
+        if bad == 0:
             continue
-        for y in range(n_y):
-            for x in range(n_x):
-                if not np.isfinite(out[i, y, x]):
-                    n_bad[i] += 1
-        if n_bad[i] > max_bad:
+        if bad > max_bad:
             out[i] = 0.0
             continue
         for y in range(n_y):

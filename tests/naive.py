@@ -1,0 +1,84 @@
+"""A slow, obvious twin of every kernel in streamer.kernels."""
+
+import numpy as np
+
+
+def windowed_centre(frame, centre_y, centre_x, radius_px):
+    y, x = np.indices(frame.shape)
+    weight = np.clip(radius_px + 0.5 - np.hypot(y - centre_y, x - centre_x), 0, 1) * frame.astype(np.float64)
+    mass = weight.sum()
+    if mass <= 0:
+        return centre_y, centre_x, mass
+    return (weight * y).sum() / mass, (weight * x).sum() / mass, mass
+
+
+def brightest_block(frame):
+    places = [(y, x) for y in range(0, frame.shape[0] - 3, 2) for x in range(0, frame.shape[1] - 3, 2)]
+    y, x = max(places, key=lambda place: frame[place[0] : place[0] + 4, place[1] : place[1] + 4].sum(dtype=np.float64))
+    return y + 1.5, x + 1.5
+
+
+def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations):
+    y, x = start_yx
+    if windowed_centre(frame, y, x, radius_px)[2] < 0.5 * expected_mass:
+        y, x = brightest_block(frame)
+    for _ in range(max_iterations):
+        new_y, new_x, _ = windowed_centre(frame, y, x, radius_px)
+        step = abs(new_y - y) + abs(new_x - x)
+        y, x = new_y, new_x
+        if step < 1e-4:
+            break
+    return y, x
+
+
+def resample(frame, shift_y, shift_x, weights_of):
+    """Zero wherever one of the four rows, or, column by column, one of the four columns lies outside."""
+    n_y, n_x = frame.shape
+    whole_y, whole_x = int(np.floor(shift_y)), int(np.floor(shift_x))
+    w_y, w_x = weights_of(shift_y - whole_y), weights_of(shift_x - whole_x)
+    out = np.zeros(frame.shape)
+    for y in range(n_y):
+        top = y + whole_y - 1
+        if top < 0 or top + 3 >= n_y:
+            continue
+        for x in range(n_x):
+            for j in range(4):
+                column = x + whole_x - 1 + j
+                if 0 <= column < n_x:
+                    for i in range(4):
+                        out[y, x] += w_y[i] * w_x[j] * frame[top + i, column]
+    return out
+
+
+def clean_frame(frame, max_bad):
+    bad = ~np.isfinite(frame.astype(np.float64))
+    if bad.sum() > max_bad:
+        return np.zeros(frame.shape), int(bad.sum())
+    out = frame.astype(np.float64).copy()
+    for y, x in zip(*np.nonzero(bad), strict=True):
+        near = frame[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].astype(np.float64)
+        finite = near[np.isfinite(near)]
+        out[y, x] = finite.mean() if len(finite) else 0.0
+    return out, int(bad.sum())
+
+
+def moments(patterns, usable, reference):
+    difference = patterns[usable].astype(np.float64) - reference
+    return difference.sum(axis=0), (difference**2).sum(axis=0)
+
+
+def weighted_sums(patterns, weights):
+    return patterns.astype(np.float64) @ weights.astype(np.float64).T
+
+
+def sums_by_label(patterns, labels, n_groups):
+    return np.array([patterns[labels == group].astype(np.float64).sum(axis=0) for group in range(n_groups)])
+
+
+def gather_features(patterns, pixels):
+    return patterns[:, pixels]
+
+
+def assign_nearest(features, centroids):
+    distances = ((features[:, None].astype(np.float64) - centroids[None].astype(np.float64)) ** 2).sum(axis=2)
+    return distances.argmin(axis=1), distances.min(axis=1)
