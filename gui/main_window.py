@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
@@ -14,9 +14,9 @@ from gui.presenters.clusters import node_at
 from gui.presenters.levels import Scale
 from gui.presenters.memo import Memo
 from gui.presenters.selection import Selection, ViewOptions
-from gui.presenters.snapshot import Snapshot
+from gui.presenters.snapshot import Link, Snapshot, SnapshotSource
 from gui.presenters.ui_state import UiState
-from gui.presenters.views import BannerView, Severity
+from gui.presenters.views import BannerView, HeaderView, Severity
 from gui.widgets.banner import Banner
 from gui.widgets.header import Header
 from gui.widgets.keys_dialog import KeysDialog
@@ -30,26 +30,6 @@ SLOW_TICK_MS = 66
 SLOW_REFRESH_S = 0.025
 
 
-class SnapshotSource(Protocol):
-    """What the window needs of the refresh thread."""
-
-    def latest(self) -> Snapshot:
-        """The newest snapshot; the same object as long as nothing is new."""
-        ...
-
-    def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
-        """Ask for the pattern of a scan position."""
-        ...
-
-    def command(self, name: str) -> None:
-        """Send a command to the engine."""
-        ...
-
-    def raise_if_failed(self) -> None:
-        """Raise what ended the source, if anything did."""
-        ...
-
-
 class MainWindow(QtWidgets.QMainWindow):
     """The dashboard. It computes nothing: `UiState` says what every pane shows."""
 
@@ -59,6 +39,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._selection, self._options = Selection(), ViewOptions()
         self._memo = Memo()
         self._dismissed: frozenset[str] = frozenset()
+        self._seen_reset = source.latest().reset
         self._drawn_from: object = None
         self._frame: dict[str, object] = {}
         self._ticks: list[float] = []
@@ -113,6 +94,11 @@ class MainWindow(QtWidgets.QMainWindow):
     def refresh(self) -> None:
         """Show the newest snapshot and the selection, only where something changed."""
         snapshot = self._source.latest()
+        if snapshot.reset != self._seen_reset:
+            # Another scan: its nodes and positions are others, whatever their numbers.
+            self._seen_reset = snapshot.reset
+            self._selection = self._selection.cleared().with_hover(None)
+            self._source.want_pattern(None)
         drawn_from = (
             snapshot.sequence,
             self._selection,
@@ -132,33 +118,27 @@ class MainWindow(QtWidgets.QMainWindow):
         self._pace(snapshot, time.perf_counter() - started)
 
     def _show_frame(self, state: UiState) -> None:
-        """Header, banner, map and status line; each on its own, like the panes."""
-        self._attempt("header", lambda: self._show_header(state), None)
-        self._attempt("banner", lambda: self.banner.set_view(self._error_banner() or state.banner), None)
-        self._attempt("status line", lambda: self.status_line.set_view(state.status), None)
-        self._attempt("fourth place", lambda: self.panes.set_has_momentum(not state.momentum.is_empty), None)
-        if not self.panes.cluster_map.is_paused:
-            self._attempt("cluster map", lambda: self._show_map(state), self.panes.cluster_map)
+        """Header, banner and status line; each on its own, like the panes."""
+        self._show_changed("header", lambda: state.header, self._show_header)
+        self._show_changed("banner", lambda: self._error_banner() or state.banner, self.banner.set_view)
+        self._show_changed("status line", lambda: state.status, self.status_line.set_view)
+        self._show_changed("fourth place", lambda: not state.momentum.is_empty, self.panes.set_has_momentum)
 
-    def _show_header(self, state: UiState) -> None:
-        view = state.header
-        if self._frame.get("header") == view:
-            return
-        self._frame["header"] = view
+    def _show_changed(self, name: str, view_of: Callable[[], Any], show: Callable[[Any], None]) -> None:
+        def show_it() -> None:
+            view = view_of()
+            if name not in self._frame or self._frame[name] != view:
+                show(view)
+                self._frame[name] = view
+
+        self._attempt(name, show_it, None)
+
+    def _show_header(self, view: HeaderView) -> None:
         self.header.set_view(view)
-        for name, can in (
-            ("stop", view.can_stop),
-            ("analyze", view.can_analyze),
-            ("cancel", view.can_cancel),
-        ):
-            self._actions[name].setEnabled(can)
+        self._actions["stop"].setEnabled(view.can_stop)
+        self._actions["analyze"].setEnabled(view.can_analyze)
+        self._actions["cancel"].setEnabled(view.can_cancel)
         self.setWindowTitle(f"{view.word} · {view.summary} · livestem")
-
-    def _show_map(self, state: UiState) -> None:
-        view = state.cluster_map
-        if self._frame.get("map") != (view, self._options):
-            self.panes.cluster_map.set_view(view, show_labels=self._options.show_labels)
-            self._frame["map"] = (view, self._options)
 
     def _show_slot(self, slot: Slot, state: UiState) -> None:
         if slot.pane.is_paused or not slot.content.isVisibleTo(self):
@@ -190,11 +170,13 @@ class MainWindow(QtWidgets.QMainWindow):
     def _pace(self, snapshot: Snapshot, took_s: float) -> None:
         """Look again soon when a pattern is awaited, later when drawing is slow; no data is dropped by it."""
         wanted_yx = self._selection.position_yx
-        answered = wanted_yx is None or (snapshot.pattern and snapshot.pattern.position_yx == wanted_yx)
+        awaited = wanted_yx is not None and snapshot.link is Link.CONNECTED
+        if snapshot.pattern is not None and snapshot.pattern.position_yx == wanted_yx:
+            awaited = False
         if took_s > SLOW_REFRESH_S:
             interval = SLOW_TICK_MS
         else:
-            interval = TICK_MS if answered else HOVER_TICK_MS
+            interval = HOVER_TICK_MS if awaited else TICK_MS
         if interval != self._timer.interval():
             self._timer.setInterval(interval)
 
@@ -251,7 +233,7 @@ class MainWindow(QtWidgets.QMainWindow):
             "labels": lambda: self._set_options(
                 replace(self._options, show_labels=not self._options.show_labels)
             ),
-            "pin": self._toggle_pin,
+            "pin": lambda: self.select(self._selection.toggled_pin()),
             "clear": lambda: self.select(self._selection.cleared()),
             "show_log": lambda: self.panes.show_tab("log"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
@@ -272,23 +254,15 @@ class MainWindow(QtWidgets.QMainWindow):
         self._toggle_node(node_id if node_id >= 0 else None)
 
     def _toggle_node(self, node_id: int | None) -> None:
-        is_again = node_id == self._selection.node_id
-        self.select(self._selection.with_node(None if is_again else node_id))
-
-    def _toggle_pin(self) -> None:
-        selection = self._selection
-        self.select(selection.with_pin(None if selection.pinned_yx is not None else selection.hover_yx))
+        self.select(self._selection.toggled_node(node_id))
 
     def _move_cursor(self, step_y: int, step_x: int) -> None:
         scan = self._source.latest().status.scan
         if scan is None:
             return
-        height, width = scan.scan_shape
         far = bool(QtWidgets.QApplication.keyboardModifiers() & QtCore.Qt.KeyboardModifier.ShiftModifier)
-        y, x = self._selection.position_yx or (height // 2, width // 2)
-        y = min(max(y + step_y * (10 if far else 1), 0), height - 1)
-        x = min(max(x + step_x * (10 if far else 1), 0), width - 1)
-        self.select(self._selection.with_hover(None).with_pin((y, x)))
+        n_px = 10 if far else 1
+        self.select(self._selection.moved((n_px * step_y, n_px * step_x), scan.scan_shape))
 
     def _set_scale(self, scale: Scale) -> None:
         self._set_options(replace(self._options, scale=scale))

@@ -87,6 +87,13 @@ class Panes(QtWidgets.QSplitter):
     def _make_slots(self) -> list[Slot]:
         tabs = self.tab_panes
         return [
+            Slot(
+                "cluster map",
+                self.cluster_map,
+                self.cluster_map.canvas,
+                "cluster_map",
+                self.cluster_map.set_view,
+            ),
             Slot("virtual images", self.virtual_pane, self.virtual, "virtual_images", self.virtual.set_views),
             Slot("pattern", self.pattern, self.pattern.canvas, "pattern", self.pattern.set_view),
             Slot("tiles", self.tiles_pane, self.tiles, "tiles", self._show_tiles),

@@ -52,8 +52,15 @@ def map_view(
     picture = ImageView(
         key, rgba, scale=scale, note=_step_note(snapshot.status), crosshair_yx=selection.position_yx
     )
-    labels = _map_labels(snapshot, clusters, memo) if options.show_labels else ()
-    return MapView(picture, labels, newest_row, clusters.levels, clusters.level, _tag(snapshot.status))
+    return MapView(
+        picture=picture,
+        labels=_map_labels(snapshot, clusters, memo) if options.show_labels else (),
+        newest_row=newest_row,
+        levels=clusters.levels,
+        level=clusters.level,
+        tag=_tag(snapshot.status),
+        has_numbers=options.show_labels,
+    )
 
 
 def virtual_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ImageView]:

@@ -43,6 +43,23 @@ class Selection:
         """The map is coloured at this depth."""
         return replace(self, level=level)
 
+    def toggled_node(self, node_id: int | None) -> Self:
+        """A cluster is clicked: selected, or let go where it was selected already."""
+        return self.with_node(None if node_id == self.node_id else node_id)
+
+    def toggled_pin(self) -> Self:
+        """What is under the mouse stays, or what stayed is let go."""
+        return self.with_pin(self.hover_yx if self.pinned_yx is None else None)
+
+    def moved(self, step_yx: tuple[int, int], scan_shape: tuple[int, int]) -> Self:
+        """The pinned position goes by a step, from the middle where there is none, and stays on the map."""
+        start_yx = self.position_yx or (scan_shape[0] // 2, scan_shape[1] // 2)
+        y, x = (
+            min(max(start + step, 0), length - 1)
+            for start, step, length in zip(start_yx, step_yx, scan_shape, strict=True)
+        )
+        return self.with_hover(None).with_pin((y, x))
+
     def cleared(self) -> Self:
         """Nothing pinned, nothing selected; the mouse is where it is."""
         return replace(self, pinned_yx=None, node_id=None)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,3 +76,23 @@ class Snapshot:
         """The array of that name, None where it has not come (yet) or is empty."""
         entry = self.arrays.get(name)
         return entry.values if entry is not None and entry.values.size else None
+
+
+class SnapshotSource(Protocol):
+    """What the window needs of the refresh thread."""
+
+    def latest(self) -> Snapshot:
+        """The newest snapshot; the same object as long as nothing is new."""
+        ...
+
+    def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
+        """Ask for the pattern of a scan position."""
+        ...
+
+    def command(self, name: str) -> None:
+        """Send a command to the engine."""
+        ...
+
+    def raise_if_failed(self) -> None:
+        """Raise what ended the source, if anything did."""
+        ...

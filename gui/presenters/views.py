@@ -115,6 +115,7 @@ class MapView:
     levels: tuple[int, ...] = ()
     level: int = 1
     tag: str = ""
+    has_numbers: bool = True
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,14 @@ class ClusterMap(Pane):
         """The buttons of all levels, also of those that are hidden."""
         return self._levels.buttons()
 
-    def set_view(self, view: MapView, *, show_labels: bool) -> None:
+    def set_view(self, view: MapView) -> None:
         """Show the map; only levels that exist have a button."""
         self.canvas.set_view(view.picture)
         self.canvas.set_labels(view.labels, view.newest_row)
         self.set_title(texts.MAP_TITLE, view.picture.note, view.tag)
         self._level_word.setVisible(bool(view.levels))
         self._labels.setVisible(bool(view.levels))
-        self._labels.setChecked(show_labels)
+        self._labels.setChecked(view.has_numbers)
         for index in range(MOST_LEVELS):
             button = self._levels.button(index)
             button.setVisible(index + 1 in view.levels)

@@ -287,3 +287,12 @@ def test_only_levels_that_exist_have_a_button(open_window, source):
     window = open_window(source)
     buttons = window.panes.cluster_map.level_buttons
     assert [button.text() for button in buttons if button.isVisible()] == ["1", "2"]
+
+
+def test_another_scan_starts_with_nothing_selected(open_window, source):
+    window = open_window(source)
+    window.select(window.selection.with_node(8))
+    source.change(reset=source.snapshot.reset + 1)
+    window.tick()
+    assert window.selection.node_id is None
+    assert source.asked[-1] is None
