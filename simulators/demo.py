@@ -201,7 +201,7 @@ def _compare(
         "frames_stored": state["counters"]["frames_stored"],
         "clusters": per_level,
         "phases_right": many_to_one_accuracy(labels, truth.phase),
-        "phases_right_live": many_to_one_accuracy(live[0], truth.phase),
+        "phases_right_live": many_to_one_accuracy(live[-1], truth.phase),
         "rotation_sign_right": many_to_one_accuracy(labels, rotates, truth.phase == Phase.WS2),
         "ripple_regions_right": many_to_one_accuracy(labels, truth.ripple_region, truth.phase == Phase.WSE2),
         "seconds": {"stream": round(sent["seconds"], 1), **state["seconds"], "everything": round(seconds, 1)},

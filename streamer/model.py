@@ -1,5 +1,6 @@
 """The nouns that every layer shares: plain frozen data, no behaviour that needs another module."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -79,8 +80,8 @@ class Calibration:
         return self.angle_per_px_mrad * 1e-3 / wavelength
 
     def to_json(self) -> dict[str, Any]:
-        """Fields as JSON values."""
-        return asdict(self)
+        """Fields as JSON values: pairs are lists."""
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Calibration":
@@ -191,8 +192,8 @@ class ScanInfo:
         return self.scan_shape[0] * self.scan_shape[1]
 
     def to_json(self) -> dict[str, Any]:
-        """Fields as JSON values."""
-        return asdict(self)
+        """Fields as JSON values: pairs are lists."""
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ScanInfo":

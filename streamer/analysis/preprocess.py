@@ -148,7 +148,8 @@ def align_scan(
     count = max(int(usable.sum()), 1)
     mean_difference = sum_1 / count
     mean = (near_mean + mean_difference).reshape(shape)
-    variance = (sum_2 / count - mean_difference**2).reshape(shape)
+    # Rounding can leave a pixel that never changes a little below zero.
+    variance = np.maximum(sum_2 / count - mean_difference**2, 0.0).reshape(shape)
     return Aligned(beam, centres, residual, usable, mean, variance)
 
 
