@@ -20,6 +20,8 @@ SAMPLE_SIZE = 4096
 N_COMPONENTS = 16
 N_STARTS = 4
 MIN_GAIN_SHARE = 0.20
+MIN_SHARP_SHARE = 0.10
+SHARP_RATIO = 5.0
 MIN_AGREEMENT = 0.5
 
 
@@ -75,11 +77,17 @@ def _fit(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArr
 
 
 def _knee(held_out: NDArray[np.float64]) -> int:
-    """Largest K before the held-out gain of a further cluster falls below a fifth of the best gain so far."""
+    """Largest K whose last cluster still gains enough on the half that it was not fitted on.
+
+    Enough is a fifth of the best gain so far; or a tenth, where the next gain is five times smaller still: a
+    sharp knee shows separate groups, whereas gains along a continuous feature fall slowly.
+    """
     gains = -np.diff(held_out)
     best = 0.0
     for k, gain in enumerate(gains, start=1):
-        if gain <= 0 or gain < MIN_GAIN_SHARE * best:
+        following = max(gains[k], 0.0) if k < len(gains) else 0.0
+        is_sharp = gain >= MIN_SHARP_SHARE * best and gain >= SHARP_RATIO * following
+        if gain <= 0 or not (gain >= MIN_GAIN_SHARE * best or is_sharp):
             return k
         best = max(best, gain)
     return len(held_out)

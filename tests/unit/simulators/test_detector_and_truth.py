@@ -115,7 +115,8 @@ def test_a_full_disk_is_said_and_the_part_removed(tmp_path, monkeypatch):
 
 
 def test_the_command_writes_file_xml_and_truth_and_says_so_in_json(tmp_path):
-    arguments = ["junction", "--size", "5x7", "--out", str(tmp_path / "a"), "--truth-out", str(tmp_path / "b"), "--json"]
+    folders = ["--out", str(tmp_path / "a"), "--truth-out", str(tmp_path / "b")]
+    arguments = ["junction", "--size", "5x7", *folders, "--json"]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     summary = json.loads(done.stdout)
     truth = read_truth(tmp_path / "b" / "scan_x7_y5.truth.h5")
