@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -177,8 +177,7 @@ class _Assembly:
             images = self.means.images - self.momentum.offsets
             arrays["momentum/labels"] = self.momentum.labels
             arrays["momentum/images"] = np.ascontiguousarray(images.T).reshape(-1, *scan_shape)
-        nodes = tuple(replace(node, title=node.title or node.name) for node in tree.nodes)
-        return AnalysisResult(self._attrs(seconds), arrays, nodes, momentum_nodes, array_attrs)
+        return AnalysisResult(self._attrs(seconds), arrays, tuple(tree.nodes), momentum_nodes, array_attrs)
 
     def _alignment_and_mask(self) -> tuple[dict[str, NDArray[Any]], dict[str, dict[str, Any]]]:
         aligned, mask = self.aligned, self.mask

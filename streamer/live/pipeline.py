@@ -213,7 +213,9 @@ class LivePipeline:
     def _begin(self) -> None:
         """Find the direct beam in the frames that waited, then take them."""
         waiting, self._waiting = self._waiting, []
-        mean = np.concatenate([patterns for patterns, _ in waiting]).mean(axis=0, dtype=np.float64)
+        # Exactly so many, whatever the batches were: centres must not depend on how frames were grouped.
+        first = np.concatenate([patterns for patterns, _ in waiting])[:FIRST_BEAM_FRAMES]
+        mean = first.mean(axis=0, dtype=np.float64)
         disk = self.overrides.disk or self.settings.alignment.disk_radius_px
         self.beam = find_direct_beam(mean.astype(np.float32), disk)
         self._near_mean = mean.ravel()

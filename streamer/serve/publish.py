@@ -12,10 +12,10 @@ import zmq
 from streamer.errors import SettingsError
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState, FrameCounters
-from streamer.receive.receiver import ReceiverStatus
 from streamer.wire.control import ControlMessage, encode
 
 if TYPE_CHECKING:
+    from streamer.receive.receiver import ReceiverStatus
     from streamer.serve.engine import Engine
 
 RATE_WINDOW_S = 2.0
@@ -96,7 +96,7 @@ def constant_fields() -> dict[str, Any]:
     return {"livestem_version": version("livestem"), "engine_pid": os.getpid()}
 
 
-def state_fields(engine: "Engine", status: ReceiverStatus, now: float) -> dict[str, Any]:
+def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict[str, Any]:
     """The state of an engine that listens."""
     run, snapshot = engine.run_in_hand, engine.snapshot
     counters = _counters(engine, status)
@@ -132,7 +132,7 @@ def state_fields(engine: "Engine", status: ReceiverStatus, now: float) -> dict[s
     }
 
 
-def _counters(engine: "Engine", status: ReceiverStatus) -> dict[str, int]:
+def _counters(engine: "Engine", status: "ReceiverStatus") -> dict[str, int]:
     run = engine.run_in_hand
     if run is None:
         return FrameCounters().to_json()
