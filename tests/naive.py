@@ -14,7 +14,10 @@ def windowed_centre(frame, centre_y, centre_x, radius_px):
 
 def brightest_block(frame):
     places = [(y, x) for y in range(0, frame.shape[0] - 3, 2) for x in range(0, frame.shape[1] - 3, 2)]
-    y, x = max(places, key=lambda place: frame[place[0] : place[0] + 4, place[1] : place[1] + 4].sum(dtype=np.float64))
+    y, x = max(
+        places,
+        key=lambda place: frame[place[0] : place[0] + 4, place[1] : place[1] + 4].sum(dtype=np.float64),
+    )
     return y + 1.5, x + 1.5
 
 

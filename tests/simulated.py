@@ -27,7 +27,9 @@ class SimulatedScan:
         return self.maker.frames(0, self.maker.n_positions)
 
 
-def simulate(folder: Path, scan_shape=(24, 32), specimen="junction", dose=60000.0, drift=3.0, seed=0) -> SimulatedScan:
+def simulate(
+    folder: Path, scan_shape=(24, 32), specimen="junction", dose=60000.0, drift=3.0, seed=0
+) -> SimulatedScan:
     maker = PatternMaker(make_specimen(specimen, scan_shape), Exposure(dose, drift, seed))
     raw = folder / f"scan_x{scan_shape[1]}_y{scan_shape[0]}.raw"
     write_raw(maker, raw)

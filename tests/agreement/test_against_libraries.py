@@ -77,7 +77,9 @@ def test_mean_and_std_agree_with_numpys_over_the_aligned_patterns(scan, extracte
     patterns = np.empty_like(scan.frames)
     align_frames(scan.frames, aligned.centres_yx, np.array([63.5, 63.5]), patterns)
     np.testing.assert_allclose(aligned.mean, patterns.mean(axis=0, dtype=np.float64), rtol=1e-6, atol=1e-4)
-    np.testing.assert_allclose(np.sqrt(aligned.variance), patterns.std(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(
+        np.sqrt(aligned.variance), patterns.std(axis=0, dtype=np.float64), rtol=1e-5, atol=1e-3
+    )
 
 
 def test_the_result_holds_the_same_statistics(scan, extracted):

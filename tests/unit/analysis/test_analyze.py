@@ -170,7 +170,10 @@ def test_nan_frames_stay_unlabelled_and_nan_pixels_are_mended(tmp_path):
 def test_nothing_but_nan_is_said_in_a_sentence(tmp_path):
     scan = simulate(tmp_path, (3, 5))
     spoil(scan, lambda records: records.fill(np.nan))
-    with open_scan(scan.raw) as opened, pytest.raises(FileFormatError, match="holds no usable pattern: 15 of 15"):
+    with (
+        open_scan(scan.raw) as opened,
+        pytest.raises(FileFormatError, match="holds no usable pattern: 15 of 15"),
+    ):
         analyze(opened)
 
 

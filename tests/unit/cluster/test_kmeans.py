@@ -30,7 +30,9 @@ def test_inertia_labels_and_centroids_belong_together():
     distances = ((features - found.centroids[found.labels]) ** 2).sum()
     assert found.inertia == pytest.approx(float(distances), rel=1e-5)
     for label in range(3):
-        np.testing.assert_allclose(found.centroids[label], features[found.labels == label].mean(axis=0), atol=1e-3)
+        np.testing.assert_allclose(
+            found.centroids[label], features[found.labels == label].mean(axis=0), atol=1e-3
+        )
 
 
 def test_one_cluster_is_the_mean():

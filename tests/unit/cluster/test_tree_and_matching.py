@@ -16,7 +16,9 @@ LABELS = st.lists(st.integers(0, 4), min_size=2, max_size=60)
 def test_adjusted_rand_equals_scikit_learns(data):
     first = data.draw(LABELS)
     second = data.draw(st.lists(st.integers(0, 4), min_size=len(first), max_size=len(first)))
-    assert adjusted_rand(np.array(first), np.array(second)) == pytest.approx(adjusted_rand_score(first, second))
+    assert adjusted_rand(np.array(first), np.array(second)) == pytest.approx(
+        adjusted_rand_score(first, second)
+    )
 
 
 def test_adjusted_rand_leaves_out_what_is_not_visited():

@@ -86,7 +86,9 @@ def test_the_name_alone_is_enough(scan):
 
 def test_no_name_and_no_xml_is_refused_rather_than_guessed(scan):
     scan.xml.unlink()
-    with pytest.raises(FileFormatError, match=r"35 records and neither its name nor an XML says the scan's shape"):
+    with pytest.raises(
+        FileFormatError, match=r"35 records and neither its name nor an XML says the scan's shape"
+    ):
         open_scan(scan.raw.rename(scan.raw.with_name("unknown.raw")))
 
 

@@ -17,7 +17,9 @@ def weights(fraction):
 
 def disk(centre_yx, radius=4.0, height=100.0, shape=SHAPE):
     y, x = np.indices(shape)
-    return (height / (1 + np.exp(4 * (np.hypot(y - centre_yx[0], x - centre_yx[1]) - radius)))).astype(np.float32)
+    return (height / (1 + np.exp(4 * (np.hypot(y - centre_yx[0], x - centre_yx[1]) - radius)))).astype(
+        np.float32
+    )
 
 
 @given(st.floats(0, 1))

@@ -72,7 +72,9 @@ def test_live_and_analysis_agree(opened, finished):
     result = analyze(opened)
     mean, variance = finished.mean_and_variance()
     np.testing.assert_allclose(mean, result.arrays["mask/mean_pattern"], rtol=2e-4, atol=0.5)
-    np.testing.assert_allclose(np.sqrt(np.maximum(variance, 0)), result.arrays["mask/std_pattern"], rtol=2e-3, atol=0.5)
+    np.testing.assert_allclose(
+        np.sqrt(np.maximum(variance, 0)), result.arrays["mask/std_pattern"], rtol=2e-3, atol=0.5
+    )
     bright = finished.virtual[:, 0].reshape(SHAPE)
     np.testing.assert_allclose(bright, result.arrays["virtual/bright_field"], rtol=2e-2)
     assert adjusted_rand(finished.label_maps()[-1].ravel(), result.label_maps[1].ravel()) > 0.6

@@ -1,0 +1,150 @@
+"""Bad input at every command: one clear sentence, the exit code of the contract, no traceback."""
+
+import json
+import re
+import subprocess
+
+import h5py
+import numpy as np
+import pytest
+
+from streamer.formats.recording import RecordingReader
+from tests.simulated import simulate
+from tests.system.commands import FREE, engine, environment, livestem, run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("scan"), (12, 16))
+
+
+def refused(code, sentence, *arguments):
+    done = run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search(sentence, " ".join(done.stderr.split())), done.stderr
+
+
+def test_a_missing_file(tmp_path):
+    for command in (("analyze",), ("inspect",), ("replay", "--to", FREE)):
+        refused(6, "missing.raw does not exist", command[0], tmp_path / "missing.raw", *command[1:])
+
+
+def test_empty_truncated_and_contradictory_raw_files(tmp_path):
+    (tmp_path / "scan_x4_y3.raw").write_bytes(b"")
+    refused(6, "is empty", "analyze", tmp_path / "scan_x4_y3.raw")
+    (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 * 12 - 5))
+    refused(6, "truncated or not an EMPAD RAW file", "analyze", tmp_path / "scan_x4_y3.raw")
+    (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 * 11))
+    refused(6, r"has 11 records; expected 4 x 3", "analyze", tmp_path / "scan_x4_y3.raw")
+
+
+def test_an_existing_result_is_not_replaced(scan, tmp_path):
+    (tmp_path / "kept.h5").write_text("mine")
+    refused(2, "exists and is not replaced", "analyze", scan.raw, "--out", tmp_path / "kept.h5")
+    assert (tmp_path / "kept.h5").read_text() == "mine"
+
+
+def test_unknown_options_settings_and_specimens(scan, tmp_path):
+    (tmp_path / "s.toml").write_text("[mask]\ntresh = 1\n")
+    refused(2, r"Setting 'mask\.tresh' is unknown", "analyze", scan.raw, "--settings", tmp_path / "s.toml")
+    refused(2, "--k all cannot be read", "analyze", scan.raw, "--k", "all")
+    refused(2, "Specimen 'gold' is unknown", "simulate", "gold", "--out", tmp_path)
+    refused(2, "No such option", "analyze", scan.raw, "--fast")
+    refused(2, "No such command", "analyse")
+
+
+def test_nobody_listens(scan):
+    refused(9, "No engine|no engine|nobody", "replay", scan.raw, "--to", "tcp://127.0.0.1:9", "--wait", "1")
+    refused(9, "No engine|no engine", "view", "tcp://127.0.0.1:9", "--snapshot", "never.png")
+
+
+def test_an_address_that_others_can_reach_is_refused():
+    refused(2, "reachable from other computers", "serve", "--listen", "tcp://0.0.0.0:9999")
+
+
+def test_a_port_in_use(tmp_path):
+    with engine(tmp_path) as running:
+        refused(
+            2,
+            "cannot be bound",
+            "serve",
+            "--listen",
+            FREE,
+            "--publish",
+            FREE,
+            "--control",
+            running.endpoints["control"],
+        )
+
+
+def test_nan_frames_are_stored_counted_and_left_out(tmp_path):
+    scan = simulate(tmp_path, (12, 16))
+    records = np.memmap(scan.raw, "<f4", "r+", shape=(192, 130, 128))
+    records[7] = np.nan
+    records.flush()
+    with engine(tmp_path / "r", "--once") as running:
+        assert run("replay", scan.raw, "--to", running.listen).returncode == 0
+        outcome = running.outcome()
+    assert outcome["counters"]["frames_stored"] == 192
+    assert outcome["counters"]["frames_nonfinite"] == 1
+    with h5py.File(outcome["recording"]) as recording:
+        assert recording["/livestem/received"][()].ravel()[7] & 0x7F == 2
+    with h5py.File(outcome["result"]) as result:
+        assert (result["hierarchy/labels"][()].reshape(3, -1)[:, 7] == -1).all()
+
+
+def test_a_stream_that_stops_half_way_leaves_a_valid_recording_and_says_so(scan, tmp_path):
+    with engine(tmp_path, "--once") as running:
+        sender = subprocess.Popen(
+            livestem("replay", scan.raw, "--to", running.listen, "--rate", "60"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        wait_for_frames(running, 20)
+        sender.kill()
+        sender.wait()
+        outcome = running.outcome()
+        assert running.process.returncode == 3
+    assert outcome["finish_reason"] == "STREAM_LOST"
+    with RecordingReader(outcome["recording"]) as recording:
+        stored = recording.received.ravel() > 0
+        assert stored.sum() == outcome["counters"]["frames_stored"] >= 20
+        assert recording.end()["finish_reason"] == "STREAM_LOST"
+        for index in np.flatnonzero(stored):
+            np.testing.assert_array_equal(recording.pattern(*divmod(int(index), 16)), scan.frames[index])
+
+
+def wait_for_frames(running, n):
+    from streamer.client import EngineClient
+
+    with EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client:
+        while client.wait_state(30)["counters"]["frames_stored"] < n:
+            continue
+
+
+def test_a_disk_too_small_is_said_before_the_scan(scan, tmp_path):
+    """The engine is started where free space is reported as nothing."""
+    code = (
+        "import shutil, sys, collections\n"
+        "usage = collections.namedtuple('usage', 'total used free')\n"
+        "shutil.disk_usage = lambda path: usage(1, 1, 0)\n"
+        "from streamer.cli.main import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    with engine(tmp_path, code=code) as running:
+        done = run("replay", scan.raw, "--to", running.listen, "--wait", "5")
+        assert done.returncode != 0
+        assert re.search(r"needs \d+ bytes.*has 0 bytes free", " ".join(done.stderr.split())), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_serve_receives_records_and_analyses_where_pyqt5_cannot_be_imported(scan, tmp_path):
+    code = "import sys\nsys.modules['PyQt5'] = None\nfrom streamer.cli.main import main\nmain(sys.argv[1:])\n"
+    with engine(tmp_path, "--once", code=code) as running:
+        sent = run("replay", scan.raw, "--to", running.listen, "--json")
+        assert json.loads(sent.stdout)["frames_acknowledged"] == 192
+        assert running.outcome()["result"] is not None
