@@ -185,7 +185,9 @@ def _beyond_shot_noise(
     excess = np.zeros_like(variance)
     if not inside.any():
         return excess, inside
-    excess[inside] = variance[inside] - np.median(variance[inside] / mean_pattern[inside]) * mean_pattern[inside]
+    excess[inside] = (
+        variance[inside] - np.median(variance[inside] / mean_pattern[inside]) * mean_pattern[inside]
+    )
     relative = np.zeros_like(variance)
     relative[inside] = excess[inside] / variance[inside]
     scatter = 1.4826 * np.median(np.abs(relative[inside] - np.median(relative[inside])))

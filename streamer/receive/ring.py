@@ -275,8 +275,8 @@ class FrameRing:
                 slow = [reader.name for reader in self._readers if reader.oldest_held() is not None]
                 raise RingOverrun(
                     f"{n_new} frames arrived, the ring has room for {free}. Its readers ({', '.join(slow)}) "
-                    "were too slow for a source that does not wait. Lower the frame rate or enlarge the ring. "
-                    "Frames before these are kept."
+                    "were too slow for a source that does not wait. Lower the frame rate or enlarge the "
+                    "ring. Frames before these are kept."
                 )
             for reader in self._readers:
                 if reader.policy is ReaderPolicy.SKIP:

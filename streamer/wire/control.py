@@ -69,7 +69,10 @@ def encode(message: ControlMessage) -> list[bytes | memoryview]:
         for entry in message.arrays
     ]
     frames: list[bytes | memoryview] = [json.dumps(header, allow_nan=False, separators=(",", ":")).encode()]
-    frames.extend(memoryview(np.ascontiguousarray(entry.values)).cast("B") if entry.values.size else b"" for entry in message.arrays)
+    frames.extend(
+        memoryview(np.ascontiguousarray(entry.values)).cast("B") if entry.values.size else b""
+        for entry in message.arrays
+    )
     return frames
 
 
@@ -108,10 +111,14 @@ def _decode_array(entry: Any, raw: bytes | memoryview) -> NamedArray:
         name, version, meta = str(entry["name"]), int(entry["version"]), dict(entry["meta"])
         dtype_name, shape = entry["dtype"], tuple(int(length) for length in entry["shape"])
     except (KeyError, TypeError, ValueError):
-        raise WireError("An array of a control message is not described by name, version, dtype, shape and meta.") from None
+        raise WireError(
+            "An array of a control message is not described by name, version, dtype, shape and meta."
+        ) from None
     if dtype_name not in ALLOWED_DTYPES or len(shape) > 4 or any(length < 0 for length in shape):
         raise WireError(f"Array {name!r} has dtype {dtype_name!r} and shape {shape}, which is not accepted.")
     n_bytes = math.prod(shape) * np.dtype(dtype_name).itemsize
     if n_bytes > MAX_ARRAY_BYTES or n_bytes != len(raw):
-        raise WireError(f"Array {name!r} of shape {shape} needs {n_bytes} bytes, the message carries {len(raw)}.")
+        raise WireError(
+            f"Array {name!r} of shape {shape} needs {n_bytes} bytes, the message carries {len(raw)}."
+        )
     return NamedArray(name, np.frombuffer(raw, dtype=dtype_name).reshape(shape), version, meta)

@@ -19,6 +19,7 @@ MAX_HEADER_BYTES = 64 << 10
 MAX_PAYLOAD_BYTES = 256 << 20
 MAX_BATCH = 64
 MAX_RANGES = 1024
+MAX_POSITIONS = 1 << 26
 MAX_FRAME_INDEX = 1 << 34
 MAX_REASON_CHARS = 2000
 
@@ -109,6 +110,10 @@ class Start(StreamMessage):
             raise ValueError(
                 f"one frame has {self.frame_bytes} bytes, at most {MAX_PAYLOAD_BYTES} are accepted"
             )
+        if math.prod(self.scan_shape) > MAX_POSITIONS:
+            raise ValueError(
+                f"{math.prod(self.scan_shape)} scan positions, at most {MAX_POSITIONS} are accepted"
+            )
         n_delivered = (
             self.skip_first
             + self.scan_shape[0] * (self.scan_shape[1] + self.skip_per_line)
@@ -159,9 +164,8 @@ class Start(StreamMessage):
         values: dict[str, Any] = {
             name: getattr(info, name) for name in cls.model_fields if hasattr(info, name)
         }
-        calibration = {
-            name: value for name, value in info.calibration.to_json().items() if name in cls.model_fields
-        }
+        known = info.calibration
+        calibration = {name: getattr(known, name) for name in cls.model_fields if hasattr(known, name)}
         return cls(**{**values, **calibration, "order": info.order.value, "seq": seq})
 
 

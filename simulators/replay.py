@@ -1,0 +1,87 @@
+"""``livestem replay``: send a scan file as the detector would."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+
+from streamer.errors import SettingsError
+
+INTERRUPTED = 130
+
+
+@click.command("replay", short_help="Send a scan file as the detector would.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--to", "endpoint", required=True, help="The engine's listening endpoint.")
+@click.option(
+    "--rate", default="max", show_default=True, metavar="HZ|max|recorded", help="Frames per second."
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 64), default=16, show_default=True, help="Most frames a message."
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for an engine that does not answer.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def command(file: Path, endpoint: str, rate: str, batch: int, wait: float, as_json: bool) -> int:
+    """Send FILE (EMPAD RAW or a recording) frame by frame; ends with 0 once the engine has acknowledged the end.
+
+    Exit codes: 3 the engine was lost, 5 it could not record, 7 it stopped the scan, 9 nobody answered.
+    """
+    import uuid
+
+    import zmq
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from simulators.sender import Sender
+    from streamer.formats.open_scan import open_scan
+
+    console = Console(stderr=True)
+    with open_scan(file) as scan, zmq.Context() as context:
+        # Every replay is a scan of its own, also that of a recording.
+        scan.info = replace(scan.info, scan_id=str(uuid.uuid4()))
+        sender = Sender(scan, endpoint, context, _rate(rate, scan.info.dwell_s), batch, wait)
+        try:
+            with Progress(console=console, disable=not console.is_terminal) as bars:
+                task = bars.add_task("sending", total=scan.info.n_frames)
+                sent = sender.run(lambda done: bars.update(task, completed=done))
+        except KeyboardInterrupt:
+            sender.abort()
+            click.echo("Interrupted. The engine was told, and keeps what it received.", err=True)
+            return INTERRUPTED
+        finally:
+            sender.close()
+    summary = {**asdict(sent), "rate_hz": round(sent.frames_sent / max(sent.seconds, 1e-9), 1)}
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(
+            f"{sent.frames_sent} frames sent, {sent.frames_acknowledged} acknowledged, "
+            f"{summary['rate_hz']:.0f} frames/s"
+        )
+    return 0
+
+
+def _rate(text: str, dwell_s: float | None) -> float | None:
+    """Frames per second; None for "max"."""
+    if text == "max":
+        return None
+    if text == "recorded":
+        if not dwell_s:
+            raise SettingsError(
+                "--rate recorded needs the dwell time, which the file does not say. Give a number."
+            )
+        return 1.0 / dwell_s
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < 1e7:
+        raise SettingsError(f"--rate {text} cannot be used. Expected frames per second, max or recorded.")
+    return rate
