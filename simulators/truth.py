@@ -57,7 +57,8 @@ def read_truth(path: Path) -> Truth:
     try:
         with h5py.File(path, "r") as file:
             attrs = dict(file.attrs)
-            maps = {name: file[name][()] for name in file}
+            opened: Any = file  # h5py's items are unions of everything
+            maps = {name: opened[name][()] for name in opened}
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read as a truth file: {error}. Check the path.") from None
     beam = maps.pop("direct_beam_yx")

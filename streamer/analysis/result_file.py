@@ -198,9 +198,10 @@ def _plain(value: Any) -> Any:
 def _read_nodes(file: h5py.File, where: str) -> tuple[ClusterNode, ...]:
     if where not in file:
         return ()
+    rows: Any = file[where]  # h5py's items are unions of everything
     return tuple(
         ClusterNode.from_json({name: _plain_field(row[name]) for name in _NODE_DTYPE.names or ()})
-        for row in file[where][()]
+        for row in rows[()]
     )
 
 

@@ -1,7 +1,9 @@
 """``livestem serve``: the engine without a window."""
 
 import json
+import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +113,7 @@ def _serve_scans(options: Any, until_stdin_closes: bool, as_json: bool) -> int:
         finally:
             warming.join()
     if options.once:
-        _say_outcome(engine.state_object_at_end(), as_json)
+        _say_outcome(engine.last_state, as_json)
     if options.once and reason is not None:
         return 5 if engine.analysis_failed and EXIT_CODES[reason] == 0 else EXIT_CODES[reason]
     return 0
@@ -148,9 +150,7 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _announce(endpoints: dict[str, str | None], as_json: bool) -> None:
-    import os
-
+def _announce(endpoints: Mapping[str, str | None], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**endpoints, "pid": os.getpid()}))
     else:
@@ -160,8 +160,9 @@ def _announce(endpoints: dict[str, str | None], as_json: bool) -> None:
 
 
 def _say_outcome(state: dict[str, Any], as_json: bool) -> None:
-    names = ("finish_reason", "scan_id", "counters", "recording", "result", "seconds", "problems")
+    names = ("finish_reason", "counters", "recording", "result", "seconds", "problems", "worker_pids")
     outcome = {name: state.get(name) for name in names}
+    outcome["scan_id"] = (state.get("scan") or {}).get("scan_id")
     if as_json:
         click.echo(json.dumps(outcome))
     else:

@@ -96,7 +96,7 @@ class EmpadRaw:
         """SHA-256 over size and 64 records spread over the file: cheap, and any other scan differs."""
         digest = hashlib.sha256(str(self._frames.shape).encode())
         for index in np.linspace(0, len(self._frames) - 1, _CHECKSUM_SAMPLES).astype(int):
-            digest.update(np.ascontiguousarray(self._frames[index]))
+            digest.update(self._frames[index].tobytes())
         return f"sha256-sample:{digest.hexdigest()}"
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from streamer.formats.recording_schema import (
     encode_end_slot,
 )
 from streamer.model import FinishReason, FrameCounters
-from streamer.receive.ring import FrameBatch, RingReader
+from streamer.record.frame_source import FrameBatch, FrameReader
 from streamer.wire.sequence import IntervalSet, runs
 
 BATCH_FRAMES = 64
@@ -77,7 +78,7 @@ class Recorder:
     def __init__(
         self,
         layout: RecordingLayout,
-        reader: RingReader,
+        reader: FrameReader[Any],
         sync: SyncMode,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -211,7 +212,7 @@ class Recorder:
     def _finite(frames: NDArray[np.generic]) -> NDArray[np.bool_]:
         if frames.dtype.kind != "f":
             return np.ones(len(frames), np.bool_)
-        return np.isfinite(frames).all(axis=(1, 2))
+        return np.asarray(np.isfinite(frames).all(axis=(1, 2)))
 
     def _mark(self, places: NDArray[np.int64], marks: NDArray[np.uint8]) -> None:
         self._marks[places] = marks

@@ -27,7 +27,7 @@ from streamer.serve.boards import snapshot_of_result
 from streamer.serve.control_server import ControlServer
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
-from streamer.settings import AlignmentSettings, AnalysisSettings, ClusterSettings, MaskSettings
+from streamer.settings import AnalysisSettings, analysis_settings
 
 TICK_S = 0.02
 PUBLISH_PERIOD_S = 0.1
@@ -82,6 +82,7 @@ class Engine:
         self._n_scans = 0
         self._n_finals = 0
         self._n_published = 0
+        self.last_state: dict[str, Any] = {}
         self.rates = Rates()
         with contextlib.ExitStack() as opened:
             self._publisher = opened.enter_context(contextlib.closing(Publisher(options.publish, context)))
@@ -213,18 +214,14 @@ class Engine:
         return [self._analysis.pid] if self._analysis is not None and self._analysis.is_alive else []
 
     def _settings_in_force(self) -> AnalysisSettings:
-        manual, base = self.overrides, self.options.settings
-        alignment = base.alignment.model_dump() | ({"disk_radius_px": manual.disk} if manual.disk else {})
+        """What was asked for at the start, with the values set by hand since."""
+        values, manual = self.options.settings.model_dump(), self.overrides
+        if manual.disk is not None:
+            values["alignment"]["disk_radius_px"] = manual.disk
         named = {"inner_px": manual.inner, "outer_px": manual.outer, "threshold": manual.threshold}
-        mask = base.mask.model_dump() | {name: value for name, value in named.items() if value is not None}
-        cluster = base.cluster.model_dump() | {"k": {**base.cluster.k, **manual.k}}
-        return base.model_copy(
-            update={
-                "alignment": AlignmentSettings(**alignment),
-                "mask": MaskSettings(**mask),
-                "cluster": ClusterSettings(**cluster),
-            }
-        )
+        values["mask"] |= {name: value for name, value in named.items() if value is not None}
+        values["cluster"]["k"] |= manual.k
+        return analysis_settings(values)
 
     def _adopt_new_run(self) -> bool:
         with self._lock:
@@ -344,7 +341,8 @@ class Engine:
 
     def _publish(self) -> None:
         self._last_published_s = self._clock()
-        self._publisher.publish(self.state_object())
+        self.last_state = self.state_object()
+        self._publisher.publish(self.last_state)
 
 
 def _free_name(path: Path) -> Path:

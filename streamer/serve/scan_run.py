@@ -69,11 +69,12 @@ class ScanRun:
         self.stored: RecordingReader | None = None
         frame_bytes = int(np.prod(info.detector_shape)) * np.dtype(info.dtype).itemsize
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
+        layout = None
         if record_dir is not None:
             layout = create_recording(record_dir, info, settings.model_dump(mode="json"), datetime.now())
             self.stored = RecordingReader(layout.path)
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype)
-        if record_dir is not None:
+        if layout is not None:
             self.recorder = Recorder(layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
         policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
         self._reader = self.ring.add_reader("live analysis", policy)

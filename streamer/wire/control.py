@@ -70,7 +70,7 @@ def encode(message: ControlMessage) -> list[bytes | memoryview]:
     ]
     frames: list[bytes | memoryview] = [json.dumps(header, allow_nan=False, separators=(",", ":")).encode()]
     frames.extend(
-        memoryview(np.ascontiguousarray(entry.values)).cast("B") if entry.values.size else b""
+        np.ascontiguousarray(entry.values).data.cast("B") if entry.values.size else b""
         for entry in message.arrays
     )
     return frames
