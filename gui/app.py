@@ -3,9 +3,12 @@
 Qt and numpy are imported inside the functions, so that asking for help stays quick.
 """
 
+import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +26,8 @@ FIRST_STATE_S = 10.0
 @click.option("--record", metavar="DIR", type=click.Path(file_okay=False), help="Folder for recordings.")
 @click.option("--publish", metavar="ENDPOINT", help="Where the engine's states go out.")
 @click.option("--control", metavar="ENDPOINT", help="Where commands come in.")
-def monitor_command(**options: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The endpoints as one JSON object on stdout.")
+def monitor_command(as_json: bool, **options: str | None) -> None:
     """Start an engine and watch it: the live view beside the microscope."""
     from gui.display import require_display, require_qt
 
@@ -32,6 +36,9 @@ def monitor_command(**options: str | None) -> None:
     # What is not given is left to `livestem serve`, so that both commands have the same defaults.
     arguments = [part for name, value in options.items() if value for part in (f"--{name}", value)]
     with _child_engine(arguments) as (engine, endpoints):
+        said = json.dumps(asdict(endpoints)) if as_json else f"Send the scan to {endpoints.listen}"
+        click.echo(said)
+        sys.stdout.flush()
         _open_window(endpoints, engine.exit_code, None)
 
 
@@ -39,7 +46,8 @@ def monitor_command(**options: str | None) -> None:
 @click.argument("target")
 @click.option("--snapshot", metavar="PNG", type=click.Path(dir_okay=False), help="Draw the window to a file.")
 @click.option("--control", metavar="ENDPOINT", help="Control endpoint of the engine, if not as it says.")
-def view_command(target: str, snapshot: str | None, control: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The picture's path as one JSON object on stdout.")
+def view_command(target: str, snapshot: str | None, control: str | None, as_json: bool) -> None:
     """Look at a result, a recording, or a running engine.
 
     TARGET is a file, or tcp://host:port where an engine publishes its state.
@@ -57,10 +65,19 @@ def view_command(target: str, snapshot: str | None, control: str | None) -> None
     picture = Path(snapshot) if snapshot else None
     if is_engine:
         _open_window(running_engine(target, control), lambda: None, picture)
+        _say_picture(picture, as_json)
         return
     arguments = ["--result", target, "--publish", FREE_PORT, "--control", FREE_PORT]
     with _child_engine(arguments) as (engine, endpoints):
         _open_window(endpoints, engine.exit_code, picture)
+    _say_picture(picture, as_json)
+
+
+def _say_picture(picture: Path | None, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"picture": str(picture) if picture else None}))
+    elif picture is not None:
+        click.echo(picture)
 
 
 def require_file(path: Path) -> None:
@@ -176,7 +193,6 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     try:
         if picture is not None:
             draw_snapshot(window, refresh.latest, picture)
-            click.echo(picture)
         else:
             window.resize(1600, 1000)
             window.show()
