@@ -1,4 +1,4 @@
-"""The part of a recording that py4DSTEM, LiberTEM and RosettaSciIO read: an EMD 1.0 tree around the datacube."""
+"""The part of a recording that other programs read: an EMD 1.0 tree around the datacube."""
 
 import uuid
 
@@ -47,7 +47,7 @@ def _write_calibration(
 
 
 def _scales(info: ScanInfo) -> tuple[tuple[float, float], str, float, str]:
-    """Scan step (y, x) with its unit, size of a detector pixel with its unit; what is unknown is in pixels."""
+    """Scan step (y, x) and its unit, size of a detector pixel and its unit; pixels where unknown."""
     calibration = info.calibration
     if calibration.scan_step_yx_nm is None:
         step_yx, step_unit = (1.0, 1.0), "pixels"

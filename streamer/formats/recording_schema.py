@@ -229,7 +229,7 @@ def _create_part(
 def _allocate(
     file: h5py.File, name: str, shape: tuple[int, ...], dtype: DTypeLike, fill: int | None
 ) -> h5py.h5d.DatasetID:
-    """A contiguous dataset whose space is in the file at once; `fill` None: never filled, so it stays sparse."""
+    """A contiguous dataset, its space in the file at once; `fill` None: never filled, so it stays sparse."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_layout(h5py.h5d.CONTIGUOUS)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
