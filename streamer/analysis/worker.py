@@ -6,6 +6,7 @@
 """
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -23,8 +24,11 @@ from streamer.settings import analysis_settings
 
 def say(event: str, **fields: Any) -> None:
     """One line to the engine."""
-    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(1)  # the engine was killed: nobody waits for this result, and nothing of it is on disk yet
 
 
 def run_job(job: dict[str, Any], cancel: Cancel) -> None:

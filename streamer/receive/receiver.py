@@ -14,10 +14,11 @@ import zmq
 
 from streamer.errors import LivestemError, SettingsError, StreamLost, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
-from streamer.receive.stream import ScanSession, ScanStream
+from streamer.receive.stream import HostBusy, ScanSession, ScanStream
 from streamer.wire.codec import VersionError, decode, encode
 from streamer.wire.messages import (
     MAX_PAYLOAD_BYTES,
+    MAX_REASON_CHARS,
     End,
     Frames,
     Heartbeat,
@@ -38,7 +39,10 @@ class ScanHost(Protocol):
     """Who owns the scans: the engine. Both methods are called in the receiver's thread."""
 
     def open_scan(self, info: ScanInfo) -> ScanSession:
-        """Make the session of a new scan; a LivestemError refuses it with its sentence."""
+        """Make the session of a new scan; a LivestemError refuses it with its sentence.
+
+        `HostBusy` asks the sender to send start again in a moment.
+        """
         ...
 
     def scan_ended(self, reason: FinishReason, counters: FrameCounters) -> None:
@@ -90,6 +94,8 @@ class Receiver:
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
+        # A sender that gives itself a routing id stays the same sender when its connection comes back.
+        self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         try:
             self._socket.bind(listen)
         except zmq.ZMQError as error:
@@ -175,7 +181,7 @@ class Receiver:
             self._failure = failure
         finally:
             if self._stream is not None and self._stream.finish_reason is None:
-                self._end_stream(FinishReason.STOPPED)
+                self._end_stream(FinishReason.FAILED if self._failure else FinishReason.STOPPED)
 
     def _take_burst(self) -> None:
         for _ in range(MAX_BURST):
@@ -221,13 +227,17 @@ class Receiver:
             if sender != self._sender:
                 self._refuse(sender, message.scan_id, RefusalCode.BUSY, self._busy_text())
                 return
-            if self._stream.info.scan_id == message.scan_id:
+            if self._stream.info == message.scan_info():
+                self._stream.heard(message.seq, now)
                 self._answer([self._stream.ready()])
                 return
             self._end_stream(FinishReason.STOPPED)
         info = message.scan_info()
         try:
             session = self._host.open_scan(info)
+        except HostBusy as error:
+            self._refuse(sender, message.scan_id, RefusalCode.BUSY, str(error), final=False)
+            return
         except LivestemError as error:
             self._refuse(sender, message.scan_id, RefusalCode.CANNOT_START, str(error))
             return
@@ -261,14 +271,9 @@ class Receiver:
 
     def _tell_host_if_ended(self) -> None:
         stream = self._stream
-        if stream is not None and stream.finish_reason is not None and not self._told_host(stream):
+        if stream is not None and stream.finish_reason is not None and not stream.host_knows:
+            stream.host_knows = True
             self._host.scan_ended(stream.finish_reason, self._counters())
-            self._ended_scan = stream.info.scan_id
-
-    _ended_scan = ""
-
-    def _told_host(self, stream: ScanStream) -> bool:
-        return self._ended_scan == stream.info.scan_id
 
     def _tick(self) -> None:
         now = self._clock()
@@ -278,7 +283,7 @@ class Receiver:
         if now - self._last_heartbeat_s >= HEARTBEAT_S:
             self._last_heartbeat_s = now
             if self._stream is not None and not self._stream.is_over:
-                self._send(self._sender, Heartbeat(scan_id=self._stream.info.scan_id))
+                self._send(self._sender, self._stream.heartbeat())
         self._publish(now)
 
     def _publish(self, now: float) -> None:
@@ -286,16 +291,20 @@ class Receiver:
         self._status = ReceiverStatus(self._counters(), stalled, self._refusal)
 
     def _counters(self) -> FrameCounters:
-        counters = self._stream.counters if self._stream else FrameCounters()
+        counters = self._stream.counted() if self._stream else FrameCounters()
         return replace(counters, messages_invalid=self._messages_invalid, messages_stale=self._messages_stale)
 
     def _answer(self, replies: list[ToSender]) -> None:
         for reply in replies:
+            if isinstance(reply, Refused):
+                self._refusal = reply.reason
             self._send(self._sender, reply)
 
-    def _refuse(self, sender: bytes, scan_id: str, code: RefusalCode, text: str) -> None:
+    def _refuse(self, sender: bytes, scan_id: str, code: RefusalCode, text: str, final: bool = True) -> None:
+        """Answer what belongs to no stream of ours."""
         self._refusal = text
-        self._send(sender, Refused(scan_id=scan_id, code=code, reason=text[:2000], final=True))
+        reason = text[:MAX_REASON_CHARS]
+        self._send(sender, Refused(scan_id=scan_id, seq=0, code=code, reason=reason, final=final))
 
     def _send(self, sender: bytes, message: ToSender) -> None:
         try:

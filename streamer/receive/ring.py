@@ -87,7 +87,7 @@ class RingReader:
             if not self._is_attached or self.n_waiting == 0:
                 return None
             if self.policy is ReaderPolicy.SKIP:
-                self.skip_to(self._ring.n_written - self._ring.n_slots + self._ring.n_slots // SKIP_RESERVE)
+                self.skip_to(self._oldest_to_borrow())
             self._borrowed = self._ring.view(self._position, min(max_frames, self.n_waiting))
             self._position += len(self._borrowed)
             return self._borrowed
@@ -141,6 +141,19 @@ class RingReader:
         if self._borrowed is not None:
             return self._borrowed.start
         return self._position if self.policy is ReaderPolicy.LOSSLESS else None
+
+    def oldest_to_come(self) -> int | None:
+        """First frame that may be held for this reader's sake before it releases or detaches; under the lock.
+
+        A skipping reader that holds nothing now may borrow at any moment, its oldest frame at that.
+        """
+        held = self.oldest_held()
+        if held is not None or not self._is_attached:
+            return held
+        return max(self._position, self._oldest_to_borrow())
+
+    def _oldest_to_borrow(self) -> int:
+        return self._ring.n_written - self._ring.n_slots + self._ring.n_slots // SKIP_RESERVE
 
     def skip_to(self, position: int) -> None:
         """Give up, and count, the frames before `position`; for the ring, under its lock."""
@@ -199,6 +212,16 @@ class FrameRing:
         with self.condition:
             held = [start for reader in self._readers if (start := reader.oldest_held()) is not None]
             return self.n_slots - (self._n_written - min(held, default=self._n_written))
+
+    def promised_slots(self) -> int:
+        """How many frames can be written whatever the readers do until then: what a sender may be granted.
+
+        Less than `free_slots` where a skipping reader lags: it may borrow old frames any time, and would
+        then stand in the way of frames that were granted.
+        """
+        with self.condition:
+            oldest = [start for reader in self._readers if (start := reader.oldest_to_come()) is not None]
+            return self.n_slots - (self._n_written - min(oldest, default=self._n_written))
 
     def write(
         self,

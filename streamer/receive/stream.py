@@ -8,18 +8,20 @@ from typing import Protocol
 
 import numpy as np
 
-from streamer.errors import LivestemError, WireError
+from streamer.errors import LivestemError, RingOverrun, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing
 from streamer.receive.scan_map import n_mapped, scan_indices_of
 from streamer.wire.codec import CrcError, unpack_frames
 from streamer.wire.messages import (
     MAX_RANGES,
+    MAX_REASON_CHARS,
     Ack,
     End,
     EndReason,
     FrameFlag,
     Frames,
+    Heartbeat,
     Ready,
     RefusalCode,
     Refused,
@@ -31,6 +33,9 @@ LOST_AFTER_S = 5.0
 STALLED_AFTER_S = 2.0
 STALLED_AFTER_DWELLS = 20
 ACK_PERIOD_S = 0.02
+ACK_AGAIN_S = 1.0
+"""An acknowledgement that says nothing new goes out this often: a sender that waits for credit for messages
+that were lost on the way learns from it that they were."""
 
 _REASONS = {
     EndReason.COMPLETE: FinishReason.COMPLETED,
@@ -60,6 +65,10 @@ class ScanSession(Protocol):
         ...
 
 
+class HostBusy(LivestemError):
+    """The engine still finishes the scan before: the sender is told to send start again in a moment."""
+
+
 @dataclass
 class ScanStream:
     """One scan from the receiver's side; one thread calls it.
@@ -70,6 +79,8 @@ class ScanStream:
         Set when the stream has ended; the ring is closed then.
     is_over
         Whether the sender has been told the last word.
+    host_knows
+        Whether the host has been told of the end; for the receiver.
     """
 
     info: ScanInfo
@@ -79,6 +90,7 @@ class ScanStream:
     sequence: FrameSequence = field(default_factory=FrameSequence)
     finish_reason: FinishReason | None = None
     is_over: bool = False
+    host_knows: bool = False
     seq_seen: int = 0
     last_message_s: float = 0.0
     last_frame_s: float = 0.0
@@ -86,6 +98,7 @@ class ScanStream:
     _last_ack_s: float = 0.0
     _told: tuple[int, int] = (-1, -1)
     _asked_again: int = -1
+    _surplus_told: bool = False
 
     def __post_init__(self) -> None:
         self.last_message_s = self.last_frame_s = self._last_ack_s = self.now
@@ -101,8 +114,23 @@ class ScanStream:
         self.last_message_s = now
         self.seq_seen = max(self.seq_seen, seq)
 
+    def heartbeat(self) -> Heartbeat:
+        """The engine lives."""
+        return Heartbeat(scan_id=self.info.scan_id, seq=self._next_seq())
+
+    def counted(self) -> FrameCounters:
+        """A copy of the counters; while frames come, those are missing that later ones have overtaken."""
+        if self.finish_reason is not None:
+            return replace(self.counters)
+        n_gaps = self.sequence.highest + 1 - self.sequence.seen.total
+        return replace(self.counters, frames_missing=n_gaps)
+
     def take_frames(self, message: Frames, now: float) -> list[ToSender]:
-        """Put new frames into the ring; the answer only where something is wrong."""
+        """Put new frames into the ring; the answer only where something is wrong.
+
+        A payload of another length than announced ends the scan: every further frame would be wrong too, and
+        the operator should know at once. Damaged frames are asked for again, surplus ones left out.
+        """
         if self.finish_reason is not None:
             return []
         self.last_frame_s = now
@@ -116,31 +144,36 @@ class ScanStream:
             self.end(FinishReason.FAILED)
             self.is_over = True
             return [self.refusal(RefusalCode.INVALID, str(error))]
-        if message.first_frame + message.count > self.info.n_frames:
-            self.counters.frames_invalid += message.count
-            self.end(FinishReason.FAILED)
-            self.is_over = True
-            last = message.first_frame + message.count - 1
-            text = (
-                f"Frame {last} was sent, the start message announced {self.info.n_frames} frames. "
-                "Expected no more than announced. Start the scan again. What was received is kept."
-            )
-            return [self.refusal(RefusalCode.INVALID, text)]
-        return self._place(message, frames, now)
+        n_announced = max(0, min(message.count, self.info.n_frames - message.first_frame))
+        replies = self._without_surplus(message, n_announced)
+        return replies + self._place(message, frames[:n_announced], now) if n_announced else replies
+
+    def _without_surplus(self, message: Frames, n_announced: int) -> list[ToSender]:
+        """Count frames past the announced end, and say so once; the scan goes on."""
+        self.counters.frames_invalid += message.count - n_announced
+        if n_announced == message.count or self._surplus_told:
+            return []
+        self._surplus_told = True
+        text = (
+            f"Frame {message.first_frame + message.count - 1} was sent, the start message announced "
+            f"{self.info.n_frames} frames. Expected no more than announced. Correct the number of frames. "
+            "Frames past it are left out, the others are kept."
+        )
+        return [self._refused(RefusalCode.INVALID, text)]
 
     def _place(self, message: Frames, frames: np.ndarray, now: float) -> list[ToSender]:
-        if message.count > self.session.ring.free_slots():
+        if len(frames) > self.session.ring.free_slots():
             text = f"{message.count} frames came without credit. Send them again when there is credit."
             return [self._again(RefusalCode.NO_CREDIT, text, message)]
-        arrival = self.sequence.take(message.first_frame, message.count)
+        arrival = self.sequence.take(message.first_frame, len(frames))
         counters = self.counters
-        counters.frames_received += message.count - arrival.n_repeated
+        counters.frames_received += len(frames) - arrival.n_repeated
         counters.frames_late += arrival.n_late
         counters.frames_repeated += arrival.n_repeated
-        indices = np.arange(message.first_frame, message.first_frame + message.count)
+        indices = np.arange(message.first_frame, message.first_frame + len(frames))
         places = scan_indices_of(self.info, indices)
         if FrameFlag.DISCARD in message.flags:
-            counters.frames_discarded += message.count - arrival.n_repeated
+            counters.frames_discarded += len(frames) - arrival.n_repeated
             places[:] = -1
         elif FrameFlag.FLYBACK in message.flags:
             places[:] = -1
@@ -160,22 +193,13 @@ class ScanStream:
         n_here = self.sequence.seen.total
         if (
             message.reason is EndReason.COMPLETE
-            and n_here < message.frames_sent
+            and n_here < min(message.frames_sent, self.info.n_frames)
             and self._asked_again != n_here
         ):
             self._asked_again = n_here
             missing = tuple(self.sequence.seen.gaps(0, self.info.n_frames))[:MAX_RANGES]
             text = f"{message.frames_sent} frames were sent, {n_here} arrived. Send the others again."
-            return [
-                Refused(
-                    scan_id=self.info.scan_id,
-                    seq=self._next_seq(),
-                    code=RefusalCode.INCOMPLETE,
-                    reason=text,
-                    resend=missing,
-                    seq_seen=self.seq_seen,
-                )
-            ]
+            return [self._refused(RefusalCode.INCOMPLETE, text, resend=missing)]
         self.end(_REASONS[message.reason])
         return []
 
@@ -214,31 +238,33 @@ class ScanStream:
             self.end(FinishReason.STREAM_LOST)
             self.is_over = True
             return [self.refusal(RefusalCode.LOST, _lost_text(self.counters.frames_received))]
+        since_ack_s = now - self._last_ack_s
+        if since_ack_s < ACK_PERIOD_S:
+            return []
         told = (self.session.durable().total, self._credit())
-        if told != self._told and now - self._last_ack_s >= ACK_PERIOD_S:
-            self._told, self._last_ack_s = told, now
-            return [self._ack(end=False)]
-        return []
+        if told == self._told and since_ack_s < ACK_AGAIN_S:
+            return []
+        self._told, self._last_ack_s = told, now
+        return [self._ack(end=False)]
 
     def refusal(self, code: RefusalCode, text: str) -> Refused:
         """The scan is over for the sender, and why."""
-        return Refused(
-            scan_id=self.info.scan_id,
-            seq=self._next_seq(),
-            code=code,
-            reason=text[:2000],
-            final=True,
-            seq_seen=self.seq_seen,
-        )
+        return self._refused(code, text, final=True)
 
     def _again(self, code: RefusalCode, text: str, message: Frames) -> Refused:
-        wanted = ((message.first_frame, message.first_frame + message.count),)
+        stop = min(message.first_frame + message.count, self.info.n_frames)
+        return self._refused(code, text, resend=((message.first_frame, stop),))
+
+    def _refused(
+        self, code: RefusalCode, text: str, resend: tuple[tuple[int, int], ...] = (), final: bool = False
+    ) -> Refused:
         return Refused(
             scan_id=self.info.scan_id,
             seq=self._next_seq(),
             code=code,
-            reason=text[:2000],
-            resend=wanted,
+            reason=text[:MAX_REASON_CHARS],
+            final=final,
+            resend=resend,
             seq_seen=self.seq_seen,
         )
 
@@ -257,7 +283,7 @@ class ScanStream:
         )
 
     def _credit(self) -> int:
-        return self.session.ring.free_slots()
+        return self.session.ring.promised_slots()
 
     def _next_seq(self) -> int:
         self._seq += 1
@@ -266,8 +292,3 @@ class ScanStream:
 
 def _lost_text(n_frames: int) -> str:
     return f"The sender was silent for {LOST_AFTER_S:g} s. {n_frames} frames had arrived and are kept."
-
-
-def snapshot_of(counters: FrameCounters) -> FrameCounters:
-    """A copy that another thread may read."""
-    return replace(counters)

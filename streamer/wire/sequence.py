@@ -80,6 +80,14 @@ class IntervalSet:
         grown._stops = (*self._stops[:first], stop, *self._stops[last:])
         return grown
 
+    def remove(self, start: int, stop: int) -> "IntervalSet":
+        """The set without [start, stop)."""
+        if not self.overlaps(start, stop):
+            return self
+        left = [(first, min(last, start)) for first, last in self]
+        right = [(max(first, stop), last) for first, last in self]
+        return IntervalSet(left + right)
+
     def add_indices(self, indices: NDArray[np.int64]) -> "IntervalSet":
         """The set with these integers added, in any order."""
         grown = self
@@ -96,7 +104,7 @@ class IntervalSet:
     def overlaps(self, start: int, stop: int) -> bool:
         """Whether any integer of [start, stop) is in the set."""
         at = bisect_right(self._stops, start)
-        return at < len(self._starts) and self._starts[at] < stop
+        return start < stop and at < len(self._starts) and self._starts[at] < stop
 
     def gaps(self, start: int, stop: int) -> "IntervalSet":
         """What of [start, stop) is not in the set."""

@@ -1,0 +1,176 @@
+"""The receiving side of the protocol, message by message, without socket or clock."""
+
+import numpy as np
+import pytest
+
+from streamer.errors import RecordingError
+from streamer.model import FinishReason
+from streamer.receive.stream import LOST_AFTER_S, ScanStream
+from streamer.wire.codec import make_frames as pack
+from streamer.wire.messages import Ack, End, EndReason, FrameFlag, RefusalCode
+from tests.fakes import MemorySession, make_frames, scan_info
+
+FRAMES = make_frames()
+
+
+@pytest.fixture
+def session():
+    return MemorySession(scan_info())
+
+
+@pytest.fixture
+def stream(session):
+    return ScanStream(session.info, session, now=0.0)
+
+
+def send(stream, first, last, now=0.1, seq=1, flags=(), frames=FRAMES):
+    message = pack(stream.info.scan_id, seq, first, np.ascontiguousarray(frames[first:last]))
+    stream.heard(seq, now)
+    return stream.take_frames(message.model_copy(update={"flags": flags}), now)
+
+
+def end(stream, reason=EndReason.COMPLETE, frames_sent=35, dropped=0):
+    message = End(
+        scan_id=stream.info.scan_id,
+        seq=99,
+        reason=reason,
+        frames_sent=frames_sent,
+        frames_dropped_by_sender=dropped,
+    )
+    return stream.take_end(message)
+
+
+def test_ready_grants_the_rings_room(stream, session):
+    assert stream.ready().credit == session.ring.n_slots
+
+
+def test_frames_reach_their_places_and_the_end_is_acknowledged_once_all_is_durable(stream, session):
+    for first in range(0, 35, 5):
+        assert send(stream, first, first + 5) == []
+    assert end(stream) == []
+    session.is_held = True
+    assert stream.tick(1.0) == []
+    session.is_held = False
+    (last,) = stream.tick(1.1)
+    assert isinstance(last, Ack)
+    assert (last.end, last.below, last.finish_reason) == (True, 35, "COMPLETED")
+    assert stream.is_over
+    np.testing.assert_array_equal([session.frames[i] for i in range(35)], FRAMES)
+
+
+def test_acknowledgements_follow_what_is_durable_and_give_credit_back(stream, session):
+    send(stream, 0, 20, seq=7)
+    session.is_held = True
+    (ack,) = stream.tick(1.0)
+    assert (ack.below, ack.credit, ack.seq_seen) == (0, 44, 7)
+    session.is_held = False
+    (ack,) = stream.tick(2.0)
+    assert (ack.below, ack.credit) == (20, 64)
+    assert stream.tick(3.0) == []
+
+
+def test_order_does_not_matter_and_repeats_are_counted_and_dropped(stream, session):
+    send(stream, 10, 20)
+    send(stream, 0, 10)
+    send(stream, 5, 12)
+    counters = stream.counters
+    assert (counters.frames_received, counters.frames_late, counters.frames_repeated) == (20, 10, 7)
+    session.take()
+    np.testing.assert_array_equal([session.frames[i] for i in range(20)], FRAMES[:20])
+
+
+def test_a_damaged_payload_is_asked_for_again(stream):
+    message = pack(stream.info.scan_id, 3, 4, FRAMES[4:8])
+    payload = bytearray(message.payload)
+    payload[77] ^= 4
+    (refused,) = stream.take_frames(message.model_copy(update={"payload": bytes(payload)}), 0.1)
+    assert refused.code is RefusalCode.BAD_CRC
+    assert refused.resend == ((4, 8),)
+    assert not refused.final
+    assert stream.counters.frames_invalid == 4
+    assert stream.finish_reason is None
+
+
+def test_a_sender_that_ignores_its_credit_loses_nothing(stream, session):
+    session.is_held = True
+    frames = make_frames(35)
+    for _ in range(2):
+        send(stream, 0, 32, frames=frames)
+    stream.sequence.seen = type(stream.sequence.seen)()  # the ring is nearly full, the frames are new again
+    send(stream, 0, 32, frames=frames)
+    (refused,) = send(stream, 0, 32, frames=frames)
+    assert refused.code is RefusalCode.NO_CREDIT
+
+
+def test_a_sender_that_lies_about_its_shape_or_count_is_refused_and_what_came_is_kept(stream, session):
+    send(stream, 0, 10)
+    message = pack(stream.info.scan_id, 3, 10, make_frames(2, (24, 31)))
+    (refused,) = stream.take_frames(message, 0.2)
+    assert refused.final
+    assert "announced 24x32 float32" in refused.reason
+    assert stream.finish_reason is FinishReason.FAILED
+    assert session.ring.is_closed
+    session.take()
+    assert len(session.frames) == 10
+
+
+def test_more_frames_than_announced_end_the_scan_in_a_sentence(stream):
+    (refused,) = send(stream, 30, 40, frames=make_frames(40))
+    assert "Frame 39 was sent, the start message announced 35 frames" in refused.reason
+
+
+def test_missing_frames_are_asked_for_once_and_then_counted(stream):
+    send(stream, 0, 30)
+    (refused,) = end(stream)
+    assert refused.code is RefusalCode.INCOMPLETE
+    assert refused.resend == ((30, 35),)
+    assert end(stream) == []
+    assert stream.finish_reason is FinishReason.COMPLETED
+    assert stream.counters.frames_missing == 5
+
+
+def test_frames_dropped_by_the_sender_stay_gaps(stream):
+    send(stream, 0, 30)
+    assert end(stream, frames_sent=30, dropped=5) == []
+    assert stream.counters.frames_dropped_by_sender == 5
+    assert stream.counters.frames_missing == 5
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(EndReason.ABORTED, FinishReason.STOPPED), (EndReason.ERROR, FinishReason.FAILED)],
+)
+def test_other_ends_are_not_called_complete(stream, reason, expected):
+    assert end(stream, reason, 0) == []
+    assert stream.finish_reason is expected
+
+
+def test_flyback_and_discarded_frames_have_counters_of_their_own(stream, session):
+    send(stream, 0, 5, flags=(FrameFlag.FLYBACK,))
+    send(stream, 5, 9, flags=(FrameFlag.DISCARD,))
+    session.take()
+    assert session.frames == {}
+    assert (stream.counters.frames_flyback, stream.counters.frames_discarded) == (5, 4)
+
+
+def test_a_silent_sender_stalls_and_is_then_lost(stream, session):
+    send(stream, 0, 10, now=0.0)
+    assert not stream.stalled(1.9)
+    stream.heard(2, 2.0)  # a heartbeat
+    assert stream.stalled(2.1)
+    stream._told = (10, 64)
+    assert stream.tick(2.0 + LOST_AFTER_S) == []
+    (refused,) = stream.tick(2.1 + LOST_AFTER_S)
+    assert refused.code is RefusalCode.LOST
+    assert "10 frames had arrived and are kept" in refused.reason
+    assert stream.finish_reason is FinishReason.STREAM_LOST
+    assert session.ring.is_closed
+
+
+def test_a_failure_of_the_recording_reaches_the_sender(stream, session):
+    session.error = RecordingError("The disk is full. Free some space. 3 frames are stored.")
+    (refused,) = stream.tick(0.2)
+    assert refused.final
+    assert refused.code is RefusalCode.FAILED
+    assert "The disk is full" in refused.reason
+    assert stream.finish_reason is FinishReason.FAILED

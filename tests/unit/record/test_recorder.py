@@ -1,0 +1,173 @@
+import errno
+import threading
+from datetime import datetime
+
+import h5py
+import numpy as np
+import pytest
+
+from streamer.errors import FileFormatError, RecordingError
+from streamer.formats.positional_file import PositionalFile
+from streamer.formats.recording import RecordingReader, create_recording
+from streamer.model import Calibration, FinishReason, FrameCounters
+from streamer.receive.ring import FrameRing, ReaderPolicy
+from streamer.record.recorder import Recorder, SyncMode
+from tests.fakes import DETECTOR, SHAPE, make_frames, scan_info
+
+FRAMES = make_frames()
+STARTED = datetime(2026, 11, 23, 12, 30, 5)
+INFO = scan_info(calibration=Calibration(80e3, 0.6, 0.52, (3.0, 3.0), "nominal"))
+
+
+class Recording:
+    """A recorder with its ring; frames go in, the file comes out."""
+
+    def __init__(self, folder, sync=SyncMode.KILL, info=INFO):
+        self.layout = create_recording(folder, info, {"seed": 0}, STARTED)
+        self.ring = FrameRing(16, info.detector_shape, info.dtype)
+        self.recorder = Recorder(self.layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
+        self.recorder.start()
+
+    def write(self, frames, places):
+        for start in range(0, len(places), 4):
+            rows = slice(start, start + 4)
+            wait_until(lambda: self.ring.free_slots() >= 4 or self.recorder.drained)
+            if self.recorder.drained:
+                return
+            part = np.asarray(places[rows])
+            self.ring.write(frames[rows], part, part, 0.0)
+
+    def finish(self, reason=FinishReason.COMPLETED, labels=None):
+        self.ring.close()
+        self.recorder.finish(reason, FrameCounters(frames_received=35), labels)
+        return self.layout.path
+
+
+def wait_until(condition, timeout_s=10.0):
+    done = threading.Event()
+    for _ in range(int(timeout_s / 0.005)):
+        if condition():
+            return
+        done.wait(0.005)
+    raise AssertionError("it never came to pass")
+
+
+@pytest.mark.parametrize("sync", SyncMode)
+def test_frames_in_any_order_stand_in_their_place_bit_for_bit(tmp_path, sync):
+    order = np.random.default_rng(1).permutation(35)
+    recording = Recording(tmp_path, sync)
+    recording.write(FRAMES[order], order)
+    labels = np.arange(70, dtype=np.int32).reshape(2, *SHAPE)
+    path = recording.finish(labels=labels)
+    assert path.name == "20261123-123005_12345678.h5"
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(
+            file["/datacube_root/datacube/data"][()], FRAMES.reshape(*SHAPE, *DETECTOR)
+        )
+        assert (file["/livestem/received"][()] == 1).all()
+        np.testing.assert_array_equal(file["/livestem/live/label_maps"][()], labels)
+    with RecordingReader(path) as reader:
+        assert reader.end()["finish_reason"] == "COMPLETED"
+        assert reader.end()["counters"]["frames_stored"] == 35
+        assert reader.info == INFO
+        np.testing.assert_array_equal(reader.pattern(2, 3), FRAMES[17])
+
+
+def test_while_it_is_written_the_recording_opens_in_h5py_and_shows_what_is_there(tmp_path):
+    recording = Recording(tmp_path)
+    recording.write(FRAMES[:20], np.arange(20))
+    wait_until(lambda: recording.recorder.status.n_stored == 20)
+    with h5py.File(recording.layout.path, "r", locking=False) as file:
+        marks = file["/livestem/received"][()].ravel()
+        assert marks[:20].all()
+        assert not marks[20:].any()
+        np.testing.assert_array_equal(file["/datacube_root/datacube/data"][0, 3], FRAMES[3])
+    recording.finish(FinishReason.STOPPED)
+
+
+def test_gaps_stay_gaps_and_nan_frames_are_marked(tmp_path):
+    frames = FRAMES.copy()
+    frames[3, 0, 0], frames[8] = np.inf, np.nan
+    places = np.array([index for index in range(35) if index not in (5, 20)])
+    recording = Recording(tmp_path)
+    recording.write(frames[places], places)
+    with RecordingReader(recording.finish()) as reader:
+        marks = reader.received.ravel()
+        assert np.flatnonzero(marks == 0).tolist() == [5, 20]
+        assert np.flatnonzero(marks == 2).tolist() == [3, 8]
+        assert reader.end()["counters"]["frames_nonfinite"] == 2
+
+
+def test_a_position_that_is_marked_is_never_written_again(tmp_path):
+    recording = Recording(tmp_path)
+    recording.write(FRAMES, np.arange(35))
+    recording.write(np.zeros_like(FRAMES[:4]), np.array([0, 1, 2, 2]))
+    path = recording.finish()
+    assert recording.recorder.status.n_repeated == 4
+    with RecordingReader(path) as reader:
+        np.testing.assert_array_equal(reader.pattern(0, 2), FRAMES[2])
+
+
+def test_with_sync_power_nothing_is_durable_before_it_was_synced(tmp_path, monkeypatch):
+    syncs = []
+    monkeypatch.setattr(
+        PositionalFile, "sync_data", lambda self: syncs.append(recording.recorder.status.durable.total)
+    )
+    recording = Recording(tmp_path, SyncMode.POWER)
+    recording.write(FRAMES, np.arange(35))
+    recording.finish()
+    assert len(syncs) >= 2
+    assert syncs[0] == 0
+    assert recording.recorder.status.durable.total == 35
+
+
+def test_a_full_disk_ends_the_recording_with_a_valid_file_and_a_sentence(tmp_path, monkeypatch):
+    recording = Recording(tmp_path)
+    recording.write(FRAMES[:8], np.arange(8))
+    wait_until(lambda: recording.recorder.status.n_stored == 8)
+    write = PositionalFile.write
+
+    def full(self, values, offset):
+        if offset >= recording.layout.data_offset:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, values, offset)
+
+    monkeypatch.setattr(PositionalFile, "write", full)
+    recording.write(FRAMES[8:], np.arange(8, 35))
+    wait_until(lambda: recording.recorder.drained)
+    with pytest.raises(
+        RecordingError, match=r"No space left on device.* 8 frames are stored and the file is valid"
+    ):
+        recording.finish()
+    with RecordingReader(recording.layout.path) as reader:
+        assert reader.end()["finish_reason"] == "FAILED"
+        assert np.flatnonzero(reader.received.ravel()).tolist() == list(range(8))
+
+
+def test_a_disk_too_small_is_said_before_the_scan_and_leaves_nothing(tmp_path, monkeypatch):
+    def too_small(self, n_bytes):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(PositionalFile, "reserve", too_small)
+    with pytest.raises(RecordingError, match=r"The recording needs \d+ bytes"):
+        create_recording(tmp_path, INFO, {}, STARTED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_recording_is_never_overwritten(tmp_path):
+    layout = create_recording(tmp_path, INFO, {}, STARTED)
+    before = layout.path.read_bytes()
+    with pytest.raises(RecordingError, match=r"exists\. It is never overwritten"):
+        create_recording(tmp_path, INFO, {}, STARTED)
+    assert layout.path.read_bytes() == before
+
+
+def test_other_files_and_cut_recordings_are_refused(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"no hdf5")
+    with pytest.raises(FileFormatError, match="cannot be read as a recording"):
+        RecordingReader(tmp_path / "a.h5")
+    layout = create_recording(tmp_path, INFO, {}, STARTED)
+    with layout.path.open("rb+") as file:
+        file.truncate(layout.data_offset + 100)
+    with pytest.raises(FileFormatError):
+        RecordingReader(layout.path)
