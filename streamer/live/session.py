@@ -76,6 +76,7 @@ class LiveSession:
         self._quiet_rounds = 0
         self._last_published_s = -np.inf
         self._n_published = 0
+        self._n_caught_up = 0
         self._label_maps: NDArray[np.int32] | None = None
 
     def start(self) -> None:
@@ -179,6 +180,7 @@ class LiveSession:
                 return
             positions = missed[first : first + BATCH_FRAMES]
             self._pipeline.add(self._stored.read_positions(positions, room), positions)
+            self._n_caught_up += len(positions)
 
     def _watch_change(self) -> None:
         quiet = self._pipeline.clusters.changed_share <= SETTLED_CHANGE
@@ -240,7 +242,7 @@ class LiveSession:
                 arrays=arrays,
                 tree=pipeline.clusters.nodes(pipeline.n),
                 n_analysed=int(np.count_nonzero(pipeline.seen)),
-                n_skipped=self._reader.n_skipped,
+                n_skipped=self._reader.n_skipped - self._n_caught_up,
                 lag_s=max(0.0, now - oldest) if oldest is not None else 0.0,
                 settings=in_force,
                 settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from streamer.errors import LivestemError, RingOverrun, WireError
+from streamer.errors import LivestemError, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing
 from streamer.receive.scan_map import n_mapped, scan_indices_of

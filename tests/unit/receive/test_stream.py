@@ -5,6 +5,7 @@ import pytest
 
 from streamer.errors import RecordingError
 from streamer.model import FinishReason
+from streamer.receive.ring import ReaderPolicy
 from streamer.receive.stream import LOST_AFTER_S, ScanStream
 from streamer.wire.codec import make_frames as pack
 from streamer.wire.messages import Ack, End, EndReason, FrameFlag, RefusalCode
@@ -66,7 +67,8 @@ def test_acknowledgements_follow_what_is_durable_and_give_credit_back(stream, se
     session.is_held = False
     (ack,) = stream.tick(2.0)
     assert (ack.below, ack.credit) == (20, 64)
-    assert stream.tick(3.0) == []
+    assert stream.tick(2.5) == []
+    assert stream.tick(3.0) == [ack.model_copy(update={"seq": ack.seq + 1})]  # again, in case it was lost
 
 
 def test_order_does_not_matter_and_repeats_are_counted_and_dropped(stream, session):
@@ -114,9 +116,42 @@ def test_a_sender_that_lies_about_its_shape_or_count_is_refused_and_what_came_is
     assert len(session.frames) == 10
 
 
-def test_more_frames_than_announced_end_the_scan_in_a_sentence(stream):
-    (refused,) = send(stream, 30, 40, frames=make_frames(40))
+def test_frames_past_the_announced_end_are_said_once_and_left_out_and_the_scan_completes(stream, session):
+    frames = make_frames(45)
+    send(stream, 0, 30, frames=frames)
+    (refused,) = send(stream, 30, 40, frames=frames)
     assert "Frame 39 was sent, the start message announced 35 frames" in refused.reason
+    assert not refused.final
+    assert send(stream, 40, 45, frames=frames) == []
+    assert end(stream, frames_sent=45) == []
+    session.take()
+    assert len(session.frames) == 35
+    assert stream.counters.frames_invalid == 10
+    assert (stream.finish_reason, stream.counters.frames_missing) == (FinishReason.COMPLETED, 0)
+
+
+def test_while_frames_come_those_overtaken_are_shown_as_missing(stream):
+    send(stream, 10, 20)
+    assert stream.counted().frames_missing == 10
+    send(stream, 0, 10)
+    assert stream.counted().frames_missing == 0
+
+
+def test_credit_is_never_more_than_a_lagging_live_view_can_stand_in_the_way_of():
+    session = MemorySession(scan_info(n_frames=35), n_slots=16)
+    live = session.ring.add_reader("live", ReaderPolicy.SKIP)
+    stream = ScanStream(session.info, session, now=0.0)
+    for first in range(0, 16, 4):
+        send(stream, first, first + 4)
+        session.take()
+    granted = stream.ready().credit
+    assert granted == 4
+    held = live.borrow(4, 0.0)  # the worst it can do: the oldest that it may still have
+    assert held is not None
+    assert send(stream, 16, 16 + granted) == []
+    assert stream.ready().credit == 0
+    live.release(held)
+    assert stream.ready().credit == 4
 
 
 def test_missing_frames_are_asked_for_once_and_then_counted(stream):
@@ -158,8 +193,7 @@ def test_a_silent_sender_stalls_and_is_then_lost(stream, session):
     assert not stream.stalled(1.9)
     stream.heard(2, 2.0)  # a heartbeat
     assert stream.stalled(2.1)
-    stream._told = (10, 64)
-    assert stream.tick(2.0 + LOST_AFTER_S) == []
+    assert all(isinstance(reply, Ack) for reply in stream.tick(2.0 + LOST_AFTER_S))
     (refused,) = stream.tick(2.1 + LOST_AFTER_S)
     assert refused.code is RefusalCode.LOST
     assert "10 frames had arrived and are kept" in refused.reason
