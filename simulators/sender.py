@@ -4,6 +4,7 @@ Frames are kept (here: in the file) until they are acknowledged. docs/protocol.m
 """
 
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from streamer.formats.scan_file import ScanFile
 from streamer.model import FinishReason
 from streamer.wire.codec import decode, encode, make_frames
 from streamer.wire.messages import Ack, End, EndReason, Heartbeat, Ready, RefusalCode, Refused, Start
-from streamer.wire.sequence import IntervalSet
+from streamer.wire.sequence import IntervalSet, runs
 
 HEARTBEAT_S = 1.0
 SILENT_AFTER_S = 5.0
@@ -50,6 +51,7 @@ class Sent:
 
     frames_sent: int = 0
     frames_resent: int = 0
+    frames_dropped: int = 0
     frames_acknowledged: int = 0
     seconds: float = 0.0
     finish_reason: str = ""
@@ -58,17 +60,20 @@ class Sent:
 
 @dataclass
 class _Flight:
-    """Messages under way, as (seq, count), and what the engine has said of them."""
+    """Messages under way, as (seq, first frame, stop), and what the engine has said of them."""
 
-    messages: list[tuple[int, int]] = field(default_factory=list)
+    messages: list[tuple[int, int, int]] = field(default_factory=list)
     credit: int = 0
 
     def room(self) -> int:
-        return self.credit - sum(count for _, count in self.messages)
+        return self.credit - sum(stop - start for _, start, stop in self.messages)
 
     def granted(self, credit: int, seq_seen: int) -> None:
         self.credit = credit
-        self.messages = [pair for pair in self.messages if pair[0] > seq_seen]
+        self.messages = [entry for entry in self.messages if entry[0] > seq_seen]
+
+    def sent_after(self, seq_seen: int) -> list[tuple[int, int]]:
+        return [(start, stop) for seq, start, stop in self.messages if seq > seq_seen]
 
 
 class Sender:
@@ -105,16 +110,26 @@ class Sender:
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
         self._socket = context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.connect(endpoint)
+        self._socket.setsockopt(zmq.ROUTING_ID, uuid.uuid4().bytes)
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self._socket.close(0)
+            raise SettingsError(
+                f"{endpoint} is not an endpoint: {error.strerror or error}. Expected tcp://HOST:PORT."
+            ) from None
         self._seq = 0
         self._flight = _Flight()
-        self._to_send = IntervalSet([(0, self._info.n_frames)])
+        # A position that the file does not have is not sent: its undefined content would become data.
+        self._to_send = IntervalSet(runs(np.flatnonzero(scan.received)))
         self._was_sent = IntervalSet()
-        self._sent = Sent(scan_id=self._info.scan_id)
+        self._sent = Sent(scan_id=self._info.scan_id, frames_dropped=scan.info.n_frames - self._to_send.total)
+        self._buffer: NDArray[Any] = np.empty((self._batch, *self._info.detector_shape), self._info.dtype)
         self._last_heard_s = self._last_heartbeat_s = clock()
         self._end_sent = False
         self._ended: Ack | None = None
         self._is_ready = False
+        self._start_again = False
 
     def close(self) -> None:
         """Close the socket at once."""
@@ -160,9 +175,12 @@ class Sender:
         self._socket.close()
 
     def _start(self) -> None:
-        self._send(Start.of_scan(self._info, seq=self._next_seq()))
         deadline = self._clock() + self._wait_s
+        self._send(Start.of_scan(self._info, seq=self._next_seq()))
         while not self._is_ready:
+            if self._start_again:
+                self._start_again = False
+                self._send(Start.of_scan(self._info, seq=self._next_seq()))
             if self._clock() >= deadline:
                 raise EngineUnreachable(
                     f"No engine answered at {self._endpoint} within {self._wait_s:g} s. "
@@ -188,23 +206,16 @@ class Sender:
 
     def _send_batch(self, count: int) -> int:
         start, _ = next(iter(self._to_send))
-        frames: NDArray[Any] = np.empty((count, *self._info.detector_shape), self._info.dtype)
-        self._scan.read_block(start, start + count, frames)
+        stop = start + count
+        frames = self._scan.read_block(start, stop, self._buffer)
         message = make_frames(self._info.scan_id, self._next_seq(), start, frames, self._clock())
-        self._flight.messages.append((message.seq, count))
+        self._flight.messages.append((message.seq, start, stop))
         self._send(message)
-        n_again = count - len(list(_indices(self._was_sent.gaps(start, start + count))))
-        self._sent.frames_resent += n_again
-        self._was_sent = self._was_sent.add(start, start + count)
+        self._sent.frames_resent += count - self._was_sent.gaps(start, stop).total
+        self._was_sent = self._was_sent.add(start, stop)
         self._sent.frames_sent = self._was_sent.total
-        self._to_send = self._to_send_without(start, start + count)
+        self._to_send = self._to_send.remove(start, stop)
         return count
-
-    def _to_send_without(self, start: int, stop: int) -> IntervalSet:
-        ranges = []
-        for first, last in self._to_send:
-            ranges.extend([(first, min(last, start)), (max(first, stop), last)])
-        return IntervalSet(ranges)
 
     def _send_end(self, reason: EndReason) -> None:
         self._end_sent = True
@@ -214,6 +225,7 @@ class Sender:
                 seq=self._next_seq(),
                 reason=reason,
                 frames_sent=self._sent.frames_sent,
+                frames_dropped_by_sender=self._sent.frames_dropped,
             )
         )
 
@@ -229,7 +241,7 @@ class Sender:
             self._is_ready = True
             self._flight.granted(message.credit, message.seq_seen)
             for start, stop in message.stored:
-                self._to_send = self._to_send_without(start, stop)
+                self._to_send = self._to_send.remove(start, stop)
         elif isinstance(message, Ack):
             self._flight.granted(message.credit, message.seq_seen)
             self._sent.frames_acknowledged = message.below + sum(b - a for a, b in message.ranges)
@@ -241,10 +253,18 @@ class Sender:
     def _take_refusal(self, message: Refused) -> None:
         if message.final:
             raise _ERRORS.get(message.code, StreamLost)(message.reason)
-        self._flight.granted(self._flight.credit, message.seq_seen)
-        wanted = [pair for pair in message.resend if self._was_sent.overlaps(*pair)]
-        self._to_send = self._to_send.union(IntervalSet(wanted))
-        self._end_sent = False
+        if message.code is RefusalCode.BUSY:
+            self._start_again = True
+        wanted = IntervalSet(message.resend)
+        # Only what went out before, and is not on its way again already.
+        for start, stop in message.resend:
+            for never_sent in self._was_sent.gaps(start, stop):
+                wanted = wanted.remove(*never_sent)
+        for again in self._flight.sent_after(message.seq_seen):
+            wanted = wanted.remove(*again)
+        self._to_send = self._to_send.union(wanted)
+        if message.code in {RefusalCode.INCOMPLETE, RefusalCode.BAD_CRC, RefusalCode.NO_CREDIT}:
+            self._end_sent = False
 
     def _keep_alive(self) -> None:
         now = self._clock()
@@ -264,7 +284,3 @@ class Sender:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
-
-
-def _indices(ranges: IntervalSet) -> Any:
-    return (index for start, stop in ranges for index in range(start, stop))
