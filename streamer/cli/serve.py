@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,11 +106,10 @@ def _serve_scans(options: Any, until_stdin_closes: bool, as_json: bool) -> int:
         _announce(engine.endpoints, as_json)
         if until_stdin_closes:
             _watch_stdin(lambda: engine.request_quit("idle"))
+        # As a service manager ends it: in order, with the recording closed.
+        signal.signal(signal.SIGTERM, lambda *_: engine.request_quit("now"))
         try:
             reason = engine.run()
-        except KeyboardInterrupt:
-            engine.close()
-            raise
         finally:
             warming.join()
     if options.once:

@@ -7,6 +7,7 @@ thread calls `open_scan` and `scan_ended`; recorder and live session have thread
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ from streamer.settings import AnalysisSettings, analysis_settings
 TICK_S = 0.02
 PUBLISH_PERIOD_S = 0.1
 IDLE_PERIOD_S = 0.5
+FREE_TIMEOUT_S = 20.0
+"""How long a new scan waits for the end of the one before: its last frames, its closing pass."""
 VERSIONS_PER_SCAN = 100_000_000
 """Array versions of one scan begin at a multiple of this, those of its results half way to the next: a viewer
 never takes an array of one for that of another."""
@@ -65,6 +68,8 @@ class Engine:
         self._clock, self._told = clock, told
         self._lock = threading.Lock()
         self._new_run: ScanRun | None = None
+        self._is_free = threading.Event()  # no scan runs or drains: a new one may begin
+        self._is_free.set()
         self._quit: str | None = None
         self._last_published_s = -1.0
         self.state = EngineState.IDLE
@@ -78,7 +83,7 @@ class Engine:
         self.seconds: dict[str, float] = {}
         self.analysis_failed = False
         self._analysis: AnalysisProcess | None = None
-        self._analysed_run: ScanRun | None = None
+        self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
         self._n_scans = 0
         self._n_finals = 0
         self._n_published = 0
@@ -115,6 +120,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop everything in order: no more frames, recording closed, analysis ended, sockets closed."""
+        self._quit = "now"
+        self._is_free.set()  # whoever waits to begin a scan is refused at once
         self._receiver.close()
         self._adopt_new_run()
         if self.run_in_hand is not None:
@@ -135,11 +142,10 @@ class Engine:
 
     def open_scan(self, info: ScanInfo) -> ScanRun:
         """Make the session of a new scan; LivestemError refuses it."""
-        with self._lock:
-            present = self._new_run or self.run_in_hand
-        if present is not None and self.state in (EngineState.RUNNING, EngineState.DRAINING):
+        if not self._is_free.wait(FREE_TIMEOUT_S) or self._quit == "now":
             raise LivestemError(
-                "The engine still finishes the scan before. Expected its end first. Send start again in a moment."
+                "The engine still finishes the scan before, or is about to end. Expected it to be free. "
+                "Send start again in a moment."
             )
         settings, options = self._settings_in_force(), self.options
         self._n_scans += 1
@@ -149,6 +155,7 @@ class Engine:
         )
         with self._lock:
             self._new_run = run
+        self._is_free.clear()
         return run
 
     def scan_ended(self, reason: FinishReason, counters: FrameCounters) -> None:
@@ -273,6 +280,7 @@ class Engine:
             self._begin_analysis(run)
         else:
             self.state = next_state(self.state, Event.ARM)
+        self._is_free.set()
 
     def _begin_analysis(self, run: ScanRun) -> None:
         if run.path is None:
@@ -281,7 +289,7 @@ class Engine:
             if self._analysis is not None:
                 self._analysis.close()
             self._analysis = AnalysisProcess()
-        self._analysed_run = run
+        self._being_analysed.append(run)
         self.analysis_failed = False
         out = _free_name(run.path.with_name(run.path.stem + ".result.h5"))
         self._analysis.submit(run.path, out, self._settings_in_force())
@@ -293,7 +301,7 @@ class Engine:
             return
         for event in self._analysis.events():
             kind = event["event"]
-            if kind == "progress":
+            if kind == "progress" and self.state is EngineState.ANALYSING:
                 self.progress = {key: event[key] for key in ("step", "n_steps", "name", "fraction")} | {
                     "left_s": None
                 }
@@ -301,10 +309,10 @@ class Engine:
                 self._analysis_ended(kind, event)
 
     def _analysis_ended(self, kind: str, event: dict[str, Any]) -> None:
-        run, self._analysed_run = self._analysed_run, None
-        self.progress = None
-        if run is None:
+        if not self._being_analysed:
             return
+        run = self._being_analysed.popleft()
+        self.progress = None
         is_present = run is self.run_in_hand and self.state is EngineState.ANALYSING
         if kind == "done":
             self._told(f"Result: {event['result']}")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 
 import h5py
@@ -148,3 +149,36 @@ def test_serve_receives_records_and_analyses_where_pyqt5_cannot_be_imported(scan
         sent = run("replay", scan.raw, "--to", running.listen, "--json")
         assert json.loads(sent.stdout)["frames_acknowledged"] == 192
         assert running.outcome()["result"] is not None
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 0)])
+def test_an_engine_that_is_told_to_end_closes_the_recording_in_order(scan, tmp_path, name, code):
+    with engine(tmp_path) as running:
+        sender = subprocess.Popen(
+            livestem("replay", scan.raw, "--to", running.listen, "--rate", "60"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        wait_for_frames(running, 20)
+        running.process.send_signal(getattr(signal, name))
+        assert running.process.wait(60) == code
+        sender.kill()
+        sender.communicate()
+    (path,) = tmp_path.glob("*.h5")
+    with RecordingReader(path) as recording:
+        assert recording.end()["finish_reason"] == "STOPPED"
+        assert (recording.received > 0).sum() == recording.end()["n_frames"] >= 20
+
+
+def test_scans_follow_each_other_without_a_pause(scan, tmp_path):
+    with engine(tmp_path) as running:
+        for _ in range(3):
+            done = run("replay", scan.raw, "--to", running.listen)
+            assert done.returncode == 0, done.stderr
+    finished = [path for path in tmp_path.glob("*.h5") if "result" not in path.name]
+    assert len(finished) == 3
+    for path in finished:
+        with RecordingReader(path) as recording:
+            assert (recording.received == 1).all()
