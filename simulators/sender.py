@@ -6,7 +6,7 @@ Frames are kept (here: in the file) until they are acknowledged. docs/protocol.m
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from streamer.errors import (
     StreamLost,
 )
 from streamer.formats.scan_file import ScanFile
-from streamer.model import FinishReason
+from streamer.model import FinishReason, ScanInfo, ScanOrder
 from streamer.wire.codec import decode, encode, make_frames
 from streamer.wire.messages import Ack, End, EndReason, Heartbeat, Ready, RefusalCode, Refused, Start
 from streamer.wire.sequence import IntervalSet, runs
@@ -105,7 +105,7 @@ class Sender:
         wait_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._scan, self._info, self._endpoint = scan, scan.info, endpoint
+        self._scan, self._info, self._endpoint = scan, _as_held(scan.info), endpoint
         self._rate_hz, self._wait_s, self._clock = rate_hz, wait_s, clock
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
         self._socket = context.socket(zmq.DEALER)
@@ -123,7 +123,9 @@ class Sender:
         # A position that the file does not have is not sent: its undefined content would become data.
         self._to_send = IntervalSet(runs(np.flatnonzero(scan.received)))
         self._was_sent = IntervalSet()
-        self._sent = Sent(scan_id=self._info.scan_id, frames_dropped=scan.info.n_frames - self._to_send.total)
+        self._sent = Sent(
+            scan_id=self._info.scan_id, frames_dropped=self._info.n_frames - self._to_send.total
+        )
         self._buffer: NDArray[Any] = np.empty((self._batch, *self._info.detector_shape), self._info.dtype)
         self._last_heard_s = self._last_heartbeat_s = clock()
         self._end_sent = False
@@ -284,3 +286,16 @@ class Sender:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
+
+
+def _as_held(info: ScanInfo) -> ScanInfo:
+    """A scan as files hold it: line after line from the left, without footer, flyback and skipped frames."""
+    return replace(
+        info,
+        n_frames=info.n_positions,
+        order=ScanOrder.RASTER,
+        skip_first=0,
+        skip_per_line=0,
+        skip_per_scan=0,
+        footer_rows=0,
+    )

@@ -12,7 +12,7 @@ from simulators.sender import Sender
 from streamer.errors import RecordingError
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording import RecordingReader, create_recording
-from streamer.model import FinishReason
+from streamer.model import FinishReason, ScanOrder
 from streamer.receive.receiver import Receiver
 from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.receive.stream import LOST_AFTER_S, HostBusy
@@ -233,3 +233,11 @@ def test_start_again_with_another_shape_is_another_scan(context):
             assert sender._socket.poll(5000)
             assert isinstance(decode(list(sender._socket.recv_multipart())), Ready)
     assert len(host.sessions) == 2
+
+
+def test_a_recording_of_a_serpentine_scan_is_sent_as_the_file_holds_it(context):
+    host, frames = MemoryHost(), make_frames()
+    info = scan_info(order=ScanOrder.SERPENTINE, skip_first=2, skip_per_line=1, footer_rows=2, n_frames=42)
+    with receiving(context, host) as receiver, sending(context, receiver, MemoryScan(frames, info)) as sender:
+        assert sender.run().frames_acknowledged == 35
+    np.testing.assert_array_equal([host.sessions[0].frames[i] for i in range(35)], frames)
