@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 
 from streamer.errors import ScanStopped
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.clean import clean_frames
+from streamer.kernels.clean import clean_frames, max_bad_pixels
 
 State = TypeVar("State")
 N_CHUNKS = 16
 BLOCK_FRAMES = 128
-MAX_BAD_SHARE = 0.01
-"""A pattern with a larger share of non-finite pixels is left out and its position stays unlabelled."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,6 @@ class Cancel:
             raise ScanStopped(
                 "The analysis was cancelled. The recording is kept; analyse it again at any time."
             )
-
-
-def max_bad_pixels(detector_shape: tuple[int, int]) -> int:
-    """Most non-finite pixels that are mended rather than the pattern being left out."""
-    return int(MAX_BAD_SHARE * detector_shape[0] * detector_shape[1])
 
 
 def run_pass(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.passes import Block, Cancel, max_bad_pixels, run_pass
+from streamer.analysis.passes import Block, Cancel, run_pass
 from streamer.errors import FileFormatError
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.align import align_frames, find_centres, windowed_centre
-from streamer.kernels.clean import clean_frames
+from streamer.kernels.clean import clean_frames, max_bad_pixels
 from streamer.kernels.mask import (
     DirectBeam,
     FeatureMask,

@@ -6,6 +6,13 @@ from numba import njit
 from streamer.kernels.flags import FASTMATH
 
 LARGEST = np.float32(3.4028235e38)
+MAX_BAD_SHARE = 0.01
+"""A pattern with a larger share of non-finite pixels is left out and its position stays unlabelled."""
+
+
+def max_bad_pixels(detector_shape: tuple[int, int]) -> int:
+    """Most non-finite pixels that are mended rather than the pattern being left out."""
+    return int(MAX_BAD_SHARE * detector_shape[0] * detector_shape[1])
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

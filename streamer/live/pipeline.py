@@ -7,14 +7,14 @@ decided anew, the features of the past are taken from the recording again (`Patt
 recording the first mask stays.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.kernels.align import align_frames, find_centres
-from streamer.kernels.clean import clean_frames
+from streamer.kernels.clean import clean_frames, max_bad_pixels
 from streamer.kernels.mask import (
     DirectBeam,
     FeatureMask,
@@ -36,7 +36,6 @@ MASK_GROWTH = 1.25
 MASK_FROZEN_SHARE = 1.0 / 3.0
 MAX_LIVE_FEATURES = 1024
 RESERVOIR_SIZE = 512
-MAX_BAD_SHARE = 0.01
 
 
 class PatternSource(Protocol):
@@ -106,6 +105,8 @@ class LivePipeline:
         self.order = np.empty(n, np.int64)
         self.n = 0
         self.beam: DirectBeam | None = None
+        self._auto_beam: DirectBeam | None = None
+        self._weights = np.zeros((2, shape[0] * shape[1]), np.float32)
         self.mask: FeatureMask | None = None
         self.auto_mask: FeatureMask | None = None
         self.features = np.empty((0, 0), np.float32)
@@ -117,7 +118,7 @@ class LivePipeline:
         self._reference_yx = reference_centre(shape)
         self._near_mean = np.zeros(shape[0] * shape[1])
         self._sums = np.zeros((2, shape[0] * shape[1]))
-        self._max_bad = int(MAX_BAD_SHARE * shape[0] * shape[1])
+        self._max_bad = max_bad_pixels(shape)
         self._clean = np.empty((BATCH_FRAMES, *shape), np.float32)
         self._aligned = np.empty((BATCH_FRAMES, *shape), np.float32)
         self._n_bad = np.empty(BATCH_FRAMES, np.int64)
@@ -166,6 +167,9 @@ class LivePipeline:
     def override(self, overrides: Overrides) -> None:
         """Use other values set by hand from now on; mask and labels follow at once."""
         self.overrides = overrides
+        if self._auto_beam is not None:
+            radius = overrides.disk or self._auto_beam.radius_px
+            self.beam = replace(self._auto_beam, radius_px=radius)
         if self.mask is not None:
             self._decide_mask()
             self.clusters.k_by_name = overrides.k
@@ -216,8 +220,9 @@ class LivePipeline:
         # Exactly so many, whatever the batches were: centres must not depend on how frames were grouped.
         first = np.concatenate([patterns for patterns, _ in waiting])[:FIRST_BEAM_FRAMES]
         mean = first.mean(axis=0, dtype=np.float64)
-        disk = self.overrides.disk or self.settings.alignment.disk_radius_px
-        self.beam = find_direct_beam(mean.astype(np.float32), disk)
+        self._auto_beam = find_direct_beam(mean.astype(np.float32), self.settings.alignment.disk_radius_px)
+        self.beam = replace(self._auto_beam, radius_px=self.overrides.disk or self._auto_beam.radius_px)
+        self._set_weights()
         self._near_mean = mean.ravel()
         for patterns, scan_indices in waiting:
             self._take(patterns, scan_indices)
@@ -268,13 +273,17 @@ class LivePipeline:
                 self.reservoir_rows[slot] = row
 
     def _virtual(self, flat: NDArray[np.float32], scan_indices: NDArray[np.int64]) -> None:
-        shape = self.info.detector_shape
-        ring = self.mask.ring if self.mask else np.zeros(shape, np.bool_)
         sums = np.empty((len(flat), 2), np.float32)
-        weighted_sums(flat, detector_weights(shape, self._beam_or_fail().radius_px + 1.0, ring), sums)
+        weighted_sums(flat, self._weights, sums)
         if self.mask is None:
             sums[:, 1] = np.nan
         self.virtual[scan_indices] = sums
+
+    def _set_weights(self) -> None:
+        """Virtual detectors of the present beam and ring."""
+        shape = self.info.detector_shape
+        ring = self.mask.ring if self.mask else np.zeros(shape, np.bool_)
+        self._weights = detector_weights(shape, self._beam_or_fail().radius_px + 1.0, ring)
 
     def _mask_is_due(self) -> bool:
         if self.mask is None or self.source is None:
@@ -293,6 +302,7 @@ class LivePipeline:
             if np.array_equal(mask.features, self.mask.features) or self.source is None:
                 return False
         self.mask = mask
+        self._set_weights()
         self.features = np.empty((self.info.n_positions, len(mask.pixels)), np.float32)
         waiting, self._waiting = self._waiting, []
         if waiting:

@@ -22,6 +22,7 @@ from streamer.live.snapshot import LiveSnapshot
 from streamer.live.state import Event, next_state
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.receive.receiver import Receiver
+from streamer.receive.stream import HostBusy
 from streamer.record.recorder import SyncMode
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
@@ -143,7 +144,7 @@ class Engine:
     def open_scan(self, info: ScanInfo) -> ScanRun:
         """Make the session of a new scan; LivestemError refuses it."""
         if not self._is_free.wait(FREE_TIMEOUT_S) or self._quit == "now":
-            raise LivestemError(
+            raise HostBusy(
                 "The engine still finishes the scan before, or is about to end. Expected it to be free. "
                 "Send start again in a moment."
             )

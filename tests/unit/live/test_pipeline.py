@@ -105,10 +105,13 @@ def test_features_of_the_past_follow_a_new_mask(opened, frames, finished):
 
 def test_values_by_hand_are_followed_and_given_back(opened, frames):
     pipeline = run(opened, frames)
-    pipeline.override(Overrides(inner=26.0, outer=50.0, k={"all": 4}))
+    found = pipeline.beam.radius_px
+    pipeline.override(Overrides(disk=4.5, inner=26.0, outer=50.0, k={"all": 4}))
+    assert pipeline.beam.radius_px == 4.5
     assert (pipeline.mask.inner_px, pipeline.mask.outer_px) == (26.0, 50.0)
     assert len(np.unique(pipeline.label_maps()[0])) == 4
     pipeline.override(Overrides())
+    assert pipeline.beam.radius_px == found
     np.testing.assert_array_equal(pipeline.mask.features, pipeline.auto_mask.features)
     assert len(np.unique(pipeline.label_maps()[0])) < 4
 
