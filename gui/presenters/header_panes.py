@@ -114,7 +114,9 @@ def _cursor_text(snapshot: Snapshot, selection: Selection, clusters: Clusters) -
 
 
 def _can_analyze(status: EngineStatus) -> bool:
-    return status.state in (EngineState.IDLE, EngineState.LISTENING) and status.recording is not None
+    """Whether the engine would: it takes scans (a served file is only shown), is at rest, and has a recording."""
+    at_rest = status.state in (EngineState.IDLE, EngineState.LISTENING)
+    return at_rest and status.recording is not None and status.listen is not None
 
 
 def _lag_severity(status: EngineStatus) -> Severity:

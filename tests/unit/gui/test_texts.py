@@ -166,3 +166,11 @@ def test_a_title_is_said_only_where_somebody_gave_one(scan):
     assert texts.node_label(node) == "3.2"
     assert texts.node_label(replace(node, title="3.2")) == "3.2"
     assert texts.node_label(replace(node, title="film")) == "3.2 film"
+
+
+def test_a_served_file_is_shown_and_not_analysed_again():
+    state = phases(scan_shape=(8, 10), detector_shape=(12, 14))["done"][1]
+    snapshot = snapshot_of(state)
+    served = replace(snapshot.status, listen=None)
+    assert header_view(snapshot).can_analyze
+    assert not header_view(replace(snapshot, status=served)).can_analyze
