@@ -4,11 +4,20 @@
 set -u
 case "$(uname -s)" in Linux) ;; *) exit 0 ;; esac
 
+# library:package
+needed=(libgthread-2.0.so.0:libglib2.0-0 libGL.so.1:libgl1 libfontconfig.so.1:libfontconfig1)
+if [ -n "${DISPLAY:-}" ]; then # a window on a real or virtual X display needs more
+    needed+=(libdbus-1.so.3:libdbus-1-3 libxkbcommon-x11.so.0:libxkbcommon-x11-0 libxcb-icccm.so.4:libxcb-icccm4
+        libxcb-image.so.0:libxcb-image0 libxcb-keysyms.so.1:libxcb-keysyms1
+        libxcb-render-util.so.0:libxcb-render-util0 libxcb-xinerama.so.0:libxcb-xinerama0
+        libxcb-shape.so.0:libxcb-shape0)
+fi
+
+present=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null)
 missing=()
-have() { ldconfig -p 2>/dev/null | grep -q "$1"; }
-have libgthread-2.0.so.0 || missing+=(libglib2.0-0)
-have libGL.so.1 || missing+=(libgl1)
-have libfontconfig.so.1 || missing+=(libfontconfig1)
+for pair in "${needed[@]}"; do
+    grep -qF "${pair%%:*}" <<<"$present" || missing+=("${pair##*:}")
+done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
