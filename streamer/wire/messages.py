@@ -84,7 +84,10 @@ class StreamMessage(BaseModel):
 
 
 class Start(StreamMessage):
-    """A scan begins: all that the engine must know before the first frame. To the engine."""
+    """A scan begins, or goes on: all that the engine must know before the first frame. To the engine.
+
+    ``open_ended`` says that the number of lines is not known yet: scan_shape[0] and n_frames are bounds.
+    """
 
     type: Literal["start"] = "start"
     scan_shape: tuple[ScanSide, ScanSide]
@@ -97,6 +100,8 @@ class Start(StreamMessage):
     skip_per_line: Skip = 0
     skip_per_scan: Skip = 0
     footer_rows: Annotated[int, Field(ge=0, le=8)] = 0
+    open_ended: bool = False
+    software: Annotated[str, Field(max_length=64)] | None = None
     voltage_v: Positive | None = None
     camera_length_m: Positive | None = None
     angle_per_px_mrad: Positive | None = None
@@ -172,13 +177,15 @@ class Start(StreamMessage):
 class Ready(StreamMessage):
     """The engine takes the scan. To the sender.
 
-    ``credit`` frames may be in flight beyond message ``seq_seen``; ``stored`` ranges need not be sent.
+    ``credit`` frames may be in flight beyond message ``seq_seen``; the frames of ``stored`` are at the engine
+    and need not be sent.
     """
 
     type: Literal["ready"] = "ready"
     credit: FrameCount
     seq_seen: Annotated[int, Field(ge=0, lt=1 << 63)]
     stored: Ranges = ()
+    software: Annotated[str, Field(max_length=64)] | None = None
 
 
 class Frames(StreamMessage):
@@ -230,8 +237,8 @@ class Heartbeat(StreamMessage):
 class End(StreamMessage):
     """The sender has nothing more. To the engine.
 
-    ``frames_sent`` counts different frames, those sent again once; ``frames_dropped_by_sender`` those that
-    the sender never had or had to give up.
+    ``frames_sent`` counts different frames, sent by this sender or found in ``stored``;
+    ``frames_dropped_by_sender`` those that the sender never had or had to give up.
     """
 
     type: Literal["end"] = "end"
@@ -244,15 +251,18 @@ class Refused(StreamMessage):
     """The engine does not take something. To the sender.
 
     ``final`` says that the scan is over for this sender; otherwise the frames of ``resend`` are wanted again,
-    those excepted that were sent after message ``seq_seen``.
+    those excepted that were sent after message ``seq_seen``. ``resume`` says that the same start message
+    continues the scan. ``versions`` are those that this engine speaks.
     """
 
     type: Literal["refused"] = "refused"
     code: RefusalCode
     reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)]
     final: bool = False
+    resume: bool = False
     resend: Ranges = ()
     seq_seen: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    versions: Annotated[tuple[int, ...], Field(max_length=16)] = (VERSION,)
 
 
 ToEngine = Start | Frames | Heartbeat | End
