@@ -3,12 +3,17 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import click
 
 from streamer.errors import SettingsError
 
 INTERRUPTED = 130
+FAULTS = (
+    "drop:SHARE, duplicate:SHARE, shuffle:MESSAGES, corrupt:SHARE, stall:SECONDS, stop:SHARE (falls silent, as "
+    "if killed), restart[:SHARE] (comes back as a new connection)"
+)
 
 
 @click.command("replay", short_help="Send a scan file as the detector would.")
@@ -27,26 +32,49 @@ INTERRUPTED = 130
     show_default=True,
     help="Seconds to wait for an engine that does not answer.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="SPEC",
+    help=f"What goes wrong on purpose, may be repeated: {FAULTS}.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the faults' random choices."
+)
+@click.option(
+    "--scan-id", type=click.UUID, help="Continue this scan, which an earlier replay of the same file began."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(file: Path, endpoint: str, rate: str, batch: int, wait: float, as_json: bool) -> int:
+def command(
+    file: Path,
+    endpoint: str,
+    rate: str,
+    batch: int,
+    wait: float,
+    faults: tuple[str, ...],
+    seed: int,
+    scan_id: UUID | None,
+    as_json: bool,
+) -> int:
     """Send FILE (EMPAD RAW or a recording) frame by frame; ends with 0 once the engine has acknowledged the end.
 
     Exit codes: 3 the engine was lost, 5 it could not record, 7 it stopped the scan, 9 nobody answered.
     """
-    import uuid
-
     import zmq
     from rich.console import Console
     from rich.progress import Progress
 
+    from simulators.faults import parse_faults
     from simulators.sender import Sender
     from streamer.formats.open_scan import open_scan
 
     console = Console(stderr=True)
     with open_scan(file) as scan, zmq.Context() as context:
         # Every replay is a scan of its own, also that of a recording.
-        scan.info = replace(scan.info, scan_id=str(uuid.uuid4()))
-        sender = Sender(scan, endpoint, context, _rate(rate, scan.info.dwell_s), batch, wait)
+        scan.info = replace(scan.info, scan_id=str(scan_id or uuid4()))
+        hz, wrong = _rate(rate, scan.info.dwell_s), parse_faults(faults, seed)
+        sender = Sender(scan, endpoint, context, hz, batch, wait, faults=wrong, said=_tell)
         try:
             with Progress(console=console, disable=not console.is_terminal) as bars:
                 task = bars.add_task("sending", total=scan.info.n_frames)
@@ -66,6 +94,10 @@ def command(file: Path, endpoint: str, rate: str, batch: int, wait: float, as_js
             f"{summary['rate_hz']:.0f} frames/s"
         )
     return 0
+
+
+def _tell(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _rate(text: str, dwell_s: float | None) -> float | None:

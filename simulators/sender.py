@@ -6,13 +6,15 @@ Frames are kept (here: in the file) until they are acknowledged. docs/protocol.m
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from simulators.faults import Faults, FaultyLink
+from simulators.flight import Flight
 from streamer.errors import (
     EngineUnreachable,
     LivestemError,
@@ -23,11 +25,22 @@ from streamer.errors import (
 )
 from streamer.formats.scan_file import ScanFile
 from streamer.model import FinishReason, ScanInfo, ScanOrder
-from streamer.wire.codec import decode, encode, make_frames
-from streamer.wire.messages import Ack, End, EndReason, Heartbeat, Ready, RefusalCode, Refused, Start
+from streamer.wire.codec import Part, decode, encode, make_frames
+from streamer.wire.messages import (
+    NO_SCAN,
+    Ack,
+    End,
+    EndReason,
+    Heartbeat,
+    Ready,
+    RefusalCode,
+    Refused,
+    Start,
+)
 from streamer.wire.sequence import IntervalSet, runs
 
 HEARTBEAT_S = 1.0
+START_PERIOD_S = 0.5
 SILENT_AFTER_S = 5.0
 LATENCY_CAP_S = 0.05
 POLL_S = 0.05
@@ -58,26 +71,8 @@ class Sent:
     scan_id: str = ""
 
 
-@dataclass
-class _Flight:
-    """Messages under way, as (seq, first frame, stop), and what the engine has said of them."""
-
-    messages: list[tuple[int, int, int]] = field(default_factory=list)
-    credit: int = 0
-
-    def room(self) -> int:
-        return self.credit - sum(stop - start for _, start, stop in self.messages)
-
-    def granted(self, credit: int, seq_seen: int) -> None:
-        self.credit = credit
-        self.messages = [entry for entry in self.messages if entry[0] > seq_seen]
-
-    def sent_after(self, seq_seen: int) -> list[tuple[int, int]]:
-        return [(start, stop) for seq, start, stop in self.messages if seq > seq_seen]
-
-
 class Sender:
-    """Sends one scan file.
+    """Sends one scan file; through breaks of the connection and restarts of the engine too.
 
     Parameters
     ----------
@@ -93,6 +88,10 @@ class Sender:
         Most frames a message; fewer where they would wait longer than 50 ms.
     wait_s
         How long an engine that does not answer is waited for.
+    faults
+        What goes wrong on purpose.
+    said
+        Takes sentences for the operator.
     """
 
     def __init__(
@@ -104,34 +103,34 @@ class Sender:
         batch: int = 16,
         wait_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        faults: Faults | None = None,
+        said: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._scan, self._info, self._endpoint = scan, _as_held(scan.info), endpoint
-        self._rate_hz, self._wait_s, self._clock = rate_hz, wait_s, clock
+        self._context, self._rate_hz, self._wait_s, self._clock = context, rate_hz, wait_s, clock
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
-        self._socket = context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.ROUTING_ID, uuid.uuid4().bytes)
-        try:
-            self._socket.connect(endpoint)
-        except zmq.ZMQError as error:
-            self._socket.close(0)
-            raise SettingsError(
-                f"{endpoint} is not an endpoint: {error.strerror or error}. Expected tcp://HOST:PORT."
-            ) from None
+        self._faults, self._said = faults or Faults(), said
+        self._link = FaultyLink(self._faults)
+        self._identity = uuid.uuid4().bytes
+        self._socket = self._connected()
         self._seq = 0
-        self._flight = _Flight()
+        self._flight = Flight()
         # A position that the file does not have is not sent: its undefined content would become data.
-        self._to_send = IntervalSet(runs(np.flatnonzero(scan.received)))
-        self._was_sent = IntervalSet()
-        self._sent = Sent(
-            scan_id=self._info.scan_id, frames_dropped=self._info.n_frames - self._to_send.total
-        )
+        available = IntervalSet(runs(np.flatnonzero(scan.received)))
+        for dropped in self._faults.dropped(self._info.n_frames):
+            available = available.remove(*dropped)
+        self._available = self._to_send = available
+        self._was_sent = self._stored = IntervalSet()
+        self._sent = Sent(scan_id=self._info.scan_id, frames_dropped=self._info.n_frames - available.total)
         self._buffer: NDArray[Any] = np.empty((self._batch, *self._info.detector_shape), self._info.dtype)
-        self._last_heard_s = self._last_heartbeat_s = clock()
-        self._end_sent = False
+        self._began_s: float | None = None
+        self._n_paced = 0
+        self._waiting_since_s = self._last_heard_s = self._last_heartbeat_s = clock()
+        self._last_start_s = -np.inf
+        self._stall_until_s: float | None = None
+        self._has_restarted = False
+        self._is_ready = self._end_sent = False
         self._ended: Ack | None = None
-        self._is_ready = False
-        self._start_again = False
 
     def close(self) -> None:
         """Close the socket at once."""
@@ -143,26 +142,21 @@ class Sender:
         Raises
         ------
         EngineUnreachable
-            Nobody answered, or the engine fell silent.
+            Nobody answered.
+        StreamLost
+            The engine went away and did not come back in time.
         LivestemError
             The engine refused; the class by the reason.
         """
-        self._start()
         begin = self._clock()
-        n_paced = 0
         while self._ended is None:
-            now = self._clock()
-            count = self._next_count(n_paced, now - begin)
-            if count:
-                n_paced += self._send_batch(count)
-                self._hear(0.0)
+            if self._is_ready:
+                self._send_what_is_due()
             else:
-                if not self._to_send and not self._end_sent:
-                    self._send_end(EndReason.COMPLETE)
-                self._hear(self._pause(n_paced, now - begin))
+                self._ask_to_start()
             self._keep_alive()
             progress(self._sent.frames_acknowledged)
-        self._sent.seconds = self._clock() - begin
+        self._sent.seconds = self._clock() - (self._began_s or begin)
         self._sent.finish_reason = self._ended.finish_reason or ""
         if self._sent.finish_reason != FinishReason.COMPLETED:
             raise ScanStopped(
@@ -176,60 +170,129 @@ class Sender:
         self._send_end(EndReason.ABORTED)
         self._socket.close()
 
-    def _start(self) -> None:
-        deadline = self._clock() + self._wait_s
-        self._send(Start.of_scan(self._info, seq=self._next_seq()))
-        while not self._is_ready:
-            if self._start_again:
-                self._start_again = False
-                self._send(Start.of_scan(self._info, seq=self._next_seq()))
-            if self._clock() >= deadline:
-                raise EngineUnreachable(
-                    f"No engine answered at {self._endpoint} within {self._wait_s:g} s. "
-                    "Start `livestem serve` or `livestem monitor`, or check the endpoint. Nothing was sent."
-                )
-            self._hear(POLL_S)
+    def _connected(self) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.DEALER)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.ROUTING_ID, self._identity)
+        # Nothing is queued for an engine that is away: it would find stale frames when it comes back.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
+        try:
+            socket.connect(self._endpoint)
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise SettingsError(
+                f"{self._endpoint} is not an endpoint: {error.strerror or error}. Expected tcp://HOST:PORT."
+            ) from None
+        return socket
 
-    def _next_count(self, n_paced: int, elapsed_s: float) -> int:
-        """Frames that may go now: by credit, by what is left, and by the rate."""
+    def _ask_to_start(self) -> None:
+        """Send the start message until the engine answers; the same one continues a scan."""
+        now = self._clock()
+        if now - self._waiting_since_s >= self._wait_s:
+            raise self._nobody_answers()
+        start_due = now - self._last_start_s >= START_PERIOD_S
+        if start_due and self._send(Start.of_scan(self._info, seq=self._next_seq())):
+            self._last_start_s = now
+        self._hear(POLL_S)
+
+    def _nobody_answers(self) -> LivestemError:
+        if self._began_s is None:
+            return EngineUnreachable(
+                f"No engine answered at {self._endpoint} within {self._wait_s:g} s. "
+                "Start `livestem serve` or `livestem monitor`, or check the endpoint. Nothing was sent."
+            )
+        return StreamLost(
+            f"The engine at {self._endpoint} has been silent for {self._clock() - self._last_heard_s:.0f} s. "
+            f"{self._sent.frames_acknowledged} frames are acknowledged and safe there. Start the engine, then "
+            f"continue with --scan-id {self._info.scan_id}."
+        )
+
+    def _wait_again(self, reconnect: bool) -> None:
+        """Ask to start again: the engine went away, or has forgotten us."""
+        self._is_ready = False
+        self._waiting_since_s, self._last_start_s = self._clock(), -np.inf
+        if reconnect:
+            self._link.flush()  # thrown away: the engine will say what it has
+            self._socket.close(0)
+            self._socket = self._connected()
+
+    def _send_what_is_due(self) -> None:
+        self._follow_faults()
+        count = self._next_count()
+        if count and self._send_batch(count):
+            self._hear(0.0)
+            return
         if not self._to_send or self._flight.room() < 1:
+            self._release_held()
+        if not self._to_send and not self._end_sent:
+            self._send_end(EndReason.COMPLETE)
+        self._hear(self._pause())
+
+    def _follow_faults(self) -> None:
+        """Stop, break the connection or pause where that was asked for."""
+        faults, share = self._faults, self._was_sent.total / self._info.n_frames
+        if faults.stop is not None and share >= faults.stop:
+            raise ScanStopped(
+                f"--fault stop: silent after {self._was_sent.total} frames, as asked. The engine was not told; "
+                f"{self._sent.frames_acknowledged} frames are acknowledged and safe there."
+            )
+        if faults.restart is not None and share >= faults.restart and not self._has_restarted:
+            self._has_restarted = True
+            self._identity = uuid.uuid4().bytes
+            self._said("--fault restart: the connection is broken and made anew.")
+            self._wait_again(reconnect=True)
+        if faults.stall_s and share >= 0.5 and self._stall_until_s is None:
+            self._stall_until_s = self._clock() + faults.stall_s
+
+    def _next_count(self) -> int:
+        """Frames that may go now: by credit, by what is left, and by the rate."""
+        now = self._clock()
+        is_stalled = self._stall_until_s is not None and now < self._stall_until_s
+        if not self._is_ready or not self._to_send or is_stalled:
             return 0
         start, stop = next(iter(self._to_send))
         count = min(self._batch, stop - start, self._flight.room())
-        if self._rate_hz is None or n_paced + count <= elapsed_s * self._rate_hz:
-            return count
-        return 0
+        is_paced = self._rate_hz is not None and start not in self._was_sent
+        if count < 1 or (is_paced and self._n_paced + count > self._elapsed_s(now) * (self._rate_hz or 0)):
+            return 0
+        return count
 
-    def _pause(self, n_paced: int, elapsed_s: float) -> float:
+    def _elapsed_s(self, now: float) -> float:
+        return now - (now if self._began_s is None else self._began_s)
+
+    def _pause(self) -> float:
         """How long nothing needs to be done."""
         if self._rate_hz is None or not self._to_send or self._flight.room() < 1:
             return POLL_S
-        return min(POLL_S, max(0.0, (n_paced + self._batch) / self._rate_hz - elapsed_s))
+        due_s = (self._n_paced + self._batch) / self._rate_hz
+        return min(POLL_S, max(0.0, due_s - self._elapsed_s(self._clock())))
 
-    def _send_batch(self, count: int) -> int:
+    def _send_batch(self, count: int) -> bool:
+        """Whether the frames went; not where the engine is away or reads nothing."""
         start, _ = next(iter(self._to_send))
         stop = start + count
         frames = self._scan.read_block(start, stop, self._buffer)
         message = make_frames(self._info.scan_id, self._next_seq(), start, frames, self._clock())
-        self._flight.messages.append((message.seq, start, stop))
-        self._send(message)
-        self._sent.frames_resent += count - self._was_sent.gaps(start, stop).total
+        if not self._send(message):
+            return False
+        self._flight.sent(message.seq, start, stop)
+        n_new = self._was_sent.gaps(start, stop).total
+        self._n_paced += n_new
+        self._sent.frames_resent += count - n_new
         self._was_sent = self._was_sent.add(start, stop)
         self._sent.frames_sent = self._was_sent.total
         self._to_send = self._to_send.remove(start, stop)
-        return count
+        return True
 
     def _send_end(self, reason: EndReason) -> None:
-        self._end_sent = True
-        self._send(
-            End(
-                scan_id=self._info.scan_id,
-                seq=self._next_seq(),
-                reason=reason,
-                frames_sent=self._sent.frames_sent,
-                frames_dropped_by_sender=self._sent.frames_dropped,
-            )
+        end = End(
+            scan_id=self._info.scan_id,
+            seq=self._next_seq(),
+            reason=reason,
+            frames_sent=self._was_sent.union(self._stored).total,
+            frames_dropped_by_sender=self._sent.frames_dropped,
         )
+        self._end_sent = self._send(end)
 
     def _hear(self, wait_s: float) -> None:
         wait_ms = int(wait_s * 1000)
@@ -237,13 +300,12 @@ class Sender:
             wait_ms = 0
             self._take(decode(list(self._socket.recv_multipart())))
 
-    def _take(self, message: object) -> None:
+    def _take(self, message: Any) -> None:
+        if message.scan_id not in (self._info.scan_id, NO_SCAN):
+            return
         self._last_heard_s = self._clock()
         if isinstance(message, Ready):
-            self._is_ready = True
-            self._flight.granted(message.credit, message.seq_seen)
-            for start, stop in message.stored:
-                self._to_send = self._to_send.remove(start, stop)
+            self._take_ready(message)
         elif isinstance(message, Ack):
             self._flight.granted(message.credit, message.seq_seen)
             self._sent.frames_acknowledged = message.below + sum(b - a for a, b in message.ranges)
@@ -252,11 +314,30 @@ class Sender:
         elif isinstance(message, Refused):
             self._take_refusal(message)
 
+    def _take_ready(self, message: Ready) -> None:
+        """Send what the engine does not have: all of it at first, the rest when it comes back."""
+        if self._is_ready:
+            return  # the answer to a start message that was sent again
+        self._is_ready, self._end_sent = True, False
+        if self._began_s is None:
+            self._began_s = self._clock()
+        self._stored = IntervalSet(message.stored)
+        if self._stored:
+            self._said(f"The engine has {self._stored.total} frames of this scan already; the others follow.")
+        self._to_send = IntervalSet(
+            gap for start, stop in self._available for gap in self._stored.gaps(start, stop)
+        )
+        self._flight = Flight()
+        self._flight.granted(message.credit, message.seq_seen)
+
     def _take_refusal(self, message: Refused) -> None:
+        if message.final and message.resume:
+            if self._is_ready:
+                self._said(f"{message.reason} The scan is continued.")
+                self._wait_again(reconnect=False)
+            return
         if message.final:
             raise _ERRORS.get(message.code, StreamLost)(message.reason)
-        if message.code is RefusalCode.BUSY:
-            self._start_again = True
         wanted = IntervalSet(message.resend)
         # Only what went out before, and is not on its way again already.
         for start, stop in message.resend:
@@ -270,18 +351,33 @@ class Sender:
 
     def _keep_alive(self) -> None:
         now = self._clock()
-        if now - self._last_heartbeat_s >= HEARTBEAT_S:
+        if self._is_ready and now - self._last_heartbeat_s >= HEARTBEAT_S:
             self._last_heartbeat_s = now
             self._send(Heartbeat(scan_id=self._info.scan_id, seq=self._next_seq()))
-        if now - self._last_heard_s > max(SILENT_AFTER_S, self._wait_s):
-            raise StreamLost(
-                f"The engine at {self._endpoint} has been silent for {now - self._last_heard_s:.0f} s. "
-                f"{self._sent.frames_acknowledged} frames are acknowledged and safe there. "
-                "Start the engine and send the scan again."
+        if self._is_ready and self._ended is None and now - self._last_heard_s > SILENT_AFTER_S:
+            self._said(
+                f"The engine at {self._endpoint} does not answer. It is waited for up to {self._wait_s:g} s; "
+                f"{self._sent.frames_acknowledged} frames are acknowledged and safe there."
             )
+            self._wait_again(reconnect=True)
 
-    def _send(self, message: Any) -> None:
-        self._socket.send_multipart(encode(message))
+    def _release_held(self) -> None:
+        for parts in self._link.flush():
+            self._send_parts(parts)
+
+    def _send(self, message: Any) -> bool:
+        """Whether the message is on its way (or its fault is)."""
+        if isinstance(message, End):
+            self._release_held()
+        went = [self._send_parts(parts) for parts in self._link.pass_on(encode(message))]
+        return all(went)
+
+    def _send_parts(self, parts: list[Part]) -> bool:
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
 
     def _next_seq(self) -> int:
         self._seq += 1
@@ -298,4 +394,5 @@ def _as_held(info: ScanInfo) -> ScanInfo:
         skip_per_line=0,
         skip_per_scan=0,
         footer_rows=0,
+        open_ended=False,
     )

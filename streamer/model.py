@@ -169,7 +169,8 @@ class FrameCounters:
 class ScanInfo:
     """What is known of a scan before its frames: shapes, order, calibration.
 
-    Axes are (scan_y, scan_x, det_y, det_x), C order, index 0 at the top left.
+    Axes are (scan_y, scan_x, det_y, det_x), C order, index 0 at the top left. ``open_ended``: the number of
+    lines is not known before the end; scan_shape[0] and n_frames are bounds.
     """
 
     scan_id: str
@@ -183,6 +184,7 @@ class ScanInfo:
     skip_per_line: int = 0
     skip_per_scan: int = 0
     footer_rows: int = 0
+    open_ended: bool = False
     calibration: Calibration = field(default_factory=Calibration)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -190,6 +192,13 @@ class ScanInfo:
     def n_positions(self) -> int:
         """Number of scan positions."""
         return self.scan_shape[0] * self.scan_shape[1]
+
+    def continues(self, other: "ScanInfo") -> bool:
+        """Whether frames of this scan belong to the same places of the same scan as those of `other`.
+
+        Calibration and free metadata may have changed, as when a detector bridge was started anew.
+        """
+        return all(getattr(self, name) == getattr(other, name) for name in _PLACES)
 
     def to_json(self) -> dict[str, Any]:
         """Fields as JSON values: pairs are lists."""
@@ -204,3 +213,19 @@ class ScanInfo:
         known["order"] = ScanOrder(known.get("order", "raster"))
         known["calibration"] = Calibration.from_json(known.get("calibration") or {})
         return cls(**known)
+
+
+_PLACES = (
+    "scan_id",
+    "scan_shape",
+    "detector_shape",
+    "dtype",
+    "n_frames",
+    "order",
+    "skip_first",
+    "skip_per_line",
+    "skip_per_scan",
+    "footer_rows",
+    "open_ended",
+)
+"""Fields that decide where a frame goes."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing, ReaderPolicy
+from streamer.receive.stream import Earlier
 from streamer.wire.sequence import IntervalSet
 
 SHAPE, DETECTOR = (5, 7), (24, 32)
@@ -52,7 +53,7 @@ class MemoryScan:
 class MemorySession:
     """Keeps what comes through the ring; everything taken is durable at once."""
 
-    def __init__(self, info: ScanInfo, n_slots=64) -> None:
+    def __init__(self, info: ScanInfo, n_slots=64, earlier: Earlier | None = None) -> None:
         self.info = info
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype)
         self.reader = self.ring.add_reader("memory", ReaderPolicy.LOSSLESS)
@@ -60,6 +61,7 @@ class MemorySession:
         self.done = IntervalSet()
         self.error = None
         self.is_held = False
+        self.earlier = earlier or Earlier()
 
     def take(self) -> None:
         """Take everything that waits in the ring."""

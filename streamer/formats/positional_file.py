@@ -10,22 +10,43 @@ import os
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TypeAlias
 
+from streamer.formats.write_lock import lock_for_writing
+
 Buffer: TypeAlias = bytes | bytearray | memoryview
+
+N_RETRIES = 100
+RETRY_S = 0.02
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _HAS_POSITIONAL = hasattr(os, "pwrite") and hasattr(os, "preadv")
 
 
 class PositionalFile:
-    """An existing file, opened without a buffer."""
+    """An existing file, opened without a buffer.
+
+    One that is opened to write is locked against other writers until it is closed, on Windows against readers
+    that lock the whole file too.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or somebody else writes it.
+    """
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
         self._fd = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | _BINARY)
         self._lock = threading.Lock()
+        if writable:
+            try:
+                lock_for_writing(self._fd)
+            except OSError:
+                self.close()
+                raise
 
     def read_into(self, out: memoryview, offset: int) -> None:
         """Fill `out` (bytes) from `offset` on.
@@ -110,6 +131,14 @@ class PositionalFile:
             return len(piece)
 
         def _write(self, values: memoryview, offset: int) -> int:
+            for _ in range(N_RETRIES):
+                try:
+                    return self._write_once(values, offset)
+                except PermissionError:
+                    time.sleep(RETRY_S)  # a reader that locked the whole file is about to let go
+            return self._write_once(values, offset)
+
+        def _write_once(self, values: memoryview, offset: int) -> int:
             with self._lock:
                 os.lseek(self._fd, offset, os.SEEK_SET)
                 return os.write(self._fd, values)

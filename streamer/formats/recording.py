@@ -6,6 +6,7 @@ while another process writes.
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,11 +30,19 @@ from streamer.formats.recording_schema import (
     RecordingLayout,
     create_recording,
     decode_end_slots,
+    id_in_name,
 )
 from streamer.model import ScanInfo
 from streamer.wire.sequence import runs
 
-__all__ = ["RecordingLayout", "RecordingReader", "create_recording", "is_recording", "read_layout"]
+__all__ = [
+    "RecordingLayout",
+    "RecordingReader",
+    "create_recording",
+    "find_recording",
+    "is_recording",
+    "read_layout",
+]
 
 N_SAMPLED_FRAMES = 64
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -95,6 +104,24 @@ def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
     return layout, settings
 
 
+def find_recording(directory: Path, info: ScanInfo) -> RecordingLayout | None:
+    """The recording that an engine which was interrupted left of this scan, to be continued; None without one.
+
+    Files of this scan that were never finished being created are removed: no frame is in them.
+    """
+    pattern = f"*_{id_in_name(info)}.h5"
+    for part in directory.glob(f"{pattern}.part"):
+        part.unlink(missing_ok=True)
+    for path in sorted(directory.glob(pattern)):
+        try:
+            layout, _ = read_layout(path)
+        except FileFormatError:
+            continue
+        if info.continues(layout.info):
+            return layout
+    return None
+
+
 class RecordingReader:
     """A recording as a `ScanFile`; safe while a recorder writes it.
 
@@ -104,7 +131,10 @@ class RecordingReader:
         As in `ScanFile`.
     received
         (scan_y, scan_x) uint8, as of opening or the last `refresh`: 0 missing, 1 stored, 2 stored with
-        non-finite pixels.
+        non-finite pixels. Where the number of lines was not known, ``info`` and this have those that came
+        once the scan has ended.
+    marks
+        (n,) uint8 of all positions as they stand in the file: 0x80 is added where the frame was not synced.
     settings
         JSON values that the recording was made with.
     """
@@ -112,9 +142,8 @@ class RecordingReader:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.layout, self.settings = read_layout(self.path)
-        self.info = self.layout.info
         self._file = PositionalFile(self.path)
-        self.received = self._read_marks()
+        self.refresh()
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +156,14 @@ class RecordingReader:
         self._file.close()
 
     def refresh(self) -> None:
-        """Read the marks again."""
-        self.received = self._read_marks()
+        """Read the marks again, and whether the scan has ended."""
+        info = self.layout.info
+        self.marks = np.frombuffer(self._file.read(info.n_positions, self.layout.received_offset), np.uint8)
+        received = (self.marks & np.uint8(NOT_SYNCED - 1)).reshape(info.scan_shape)
+        n_lines = (self.end() or {}).get("n_lines", info.scan_shape[0])
+        self.received = received[:n_lines]
+        n_frames = info.n_frames if n_lines == info.scan_shape[0] else self.received.size
+        self.info = replace(info, scan_shape=self.received.shape, n_frames=n_frames)
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """As `ScanFile.read_block`; what missing positions hold is zero or a torn frame."""
@@ -156,14 +191,14 @@ class RecordingReader:
 
     def end(self) -> dict[str, Any] | None:
         """finish_reason, counters, n_frames, settled_at; None while the scan runs, or after a kill."""
-        newest = decode_end_slots(self._file.read(N_END_SLOTS * END_SLOT_BYTES, self.layout.end_offset))
-        return None if newest is None else newest[1]
+        _, values = decode_end_slots(self._file.read(N_END_SLOTS * END_SLOT_BYTES, self.layout.end_offset))
+        return values if values.get("finish_reason") else None
 
     def live_label_maps(self) -> NDArray[np.int32]:
         """The last live labels, (2, scan_y, scan_x); -1 not visited."""
-        maps = np.empty((N_LIVE_LEVELS, *self.info.scan_shape), dtype=np.int32)
+        maps = np.empty((N_LIVE_LEVELS, *self.layout.info.scan_shape), dtype=np.int32)
         self._file.read_into(maps.data.cast("B"), self.layout.label_maps_offset)
-        return maps
+        return maps[:, : self.info.scan_shape[0]]
 
     def checksum(self) -> str:
         """SHA-256 over scan id, shapes, dtype, all marks and 64 stored frames spread over the scan.
@@ -181,8 +216,3 @@ class RecordingReader:
             for scan_index in stored[chosen]:
                 digest.update(self.read_block(scan_index, scan_index + 1, frame).data)
         return f"sha256:{digest.hexdigest()}"
-
-    def _read_marks(self) -> NDArray[np.uint8]:
-        raw = self._file.read(self.info.n_positions, self.layout.received_offset)
-        marks = np.frombuffer(raw, dtype=np.uint8) & np.uint8(NOT_SYNCED - 1)
-        return marks.reshape(self.info.scan_shape)

@@ -74,7 +74,12 @@ class RecordingLayout:
 
 def recording_name(info: ScanInfo, started: datetime) -> str:
     """File name of a recording; of the scan's id, which comes from the network, only letters and digits."""
-    return f"{started:%Y%m%d-%H%M%S}_{re.sub('[^0-9A-Za-z]', '', info.scan_id)[:8]}.h5"
+    return f"{started:%Y%m%d-%H%M%S}_{id_in_name(info)}.h5"
+
+
+def id_in_name(info: ScanInfo) -> str:
+    """The part of a scan's id that stands in file names."""
+    return re.sub("[^0-9A-Za-z]", "", info.scan_id)[:8]
 
 
 def create_recording(
@@ -144,16 +149,16 @@ def encode_end_slot(values: dict[str, Any], counter: int) -> bytes:
     return (struct.pack("<I", isal_zlib.crc32(body)) + body).ljust(END_SLOT_BYTES, b"\0")
 
 
-def decode_end_slots(raw: bytes | bytearray) -> tuple[int, dict[str, Any]] | None:
-    """Counter and values of the newest whole slot; None where no end was written, or none is whole."""
-    newest = None
+def decode_end_slots(raw: bytes | bytearray) -> tuple[int, dict[str, Any]]:
+    """Counter and values of the newest whole slot; (0, {}) where no end was written, or none is whole."""
+    newest: tuple[int, dict[str, Any]] = (0, {})
     for start in range(0, N_END_SLOTS * END_SLOT_BYTES, END_SLOT_BYTES):
         slot = raw[start : start + END_SLOT_BYTES]
         crc, n_bytes, counter = _SLOT_HEAD.unpack_from(slot)
         stop = _SLOT_HEAD.size + n_bytes
         if counter == 0 or stop > END_SLOT_BYTES or isal_zlib.crc32(slot[4:stop]) != crc:
             continue
-        if newest is None or counter > newest[0]:
+        if counter > newest[0]:
             newest = (counter, json.loads(slot[_SLOT_HEAD.size : stop]))
     return newest
 

@@ -77,6 +77,7 @@ class LiveSession:
         self._last_published_s = -np.inf
         self._n_published = 0
         self._n_caught_up = 0
+        self._n_lines: int | None = None  # where it was not known before the end
         self._label_maps: NDArray[np.int32] | None = None
 
     def start(self) -> None:
@@ -127,13 +128,17 @@ class LiveSession:
 
     def _run(self) -> None:
         try:
+            self._catch_up()  # on what an earlier run of this scan has left in the recording
+            self._n_caught_up = 0
             while not self._stop.is_set() and not self._reader.exhausted:
                 self._step()
             if not self._stop.is_set():
                 self._catch_up()
                 self._pipeline.close()
                 self._slow_changed()
-            self._label_maps = self._pipeline.label_maps()
+            if self._pipeline.info.open_ended:
+                self._n_lines = self._lines_seen()
+            self._label_maps = self._pipeline.label_maps()[:, : self._n_lines]
             self._publish()
         except Exception as failure:  # kept for the owner; the recording must go on
             self._failure = failure
@@ -153,6 +158,10 @@ class LiveSession:
         if wanted is not None:
             self._pipeline.override(wanted)
             self._slow_changed()
+        self._maintain()
+
+    def _maintain(self) -> None:
+        """Renew clusters and snapshot where they are due."""
         if self._pipeline.maintain():
             self._slow_changed()
             self._watch_change()
@@ -181,6 +190,11 @@ class LiveSession:
             positions = missed[first : first + BATCH_FRAMES]
             self._pipeline.add(self._stored.read_positions(positions, room), positions)
             self._n_caught_up += len(positions)
+            self._maintain()
+
+    def _lines_seen(self) -> int:
+        seen = np.flatnonzero(self._pipeline.seen)
+        return int(seen[-1]) // self._pipeline.info.scan_shape[1] + 1 if seen.size else 1
 
     def _watch_change(self) -> None:
         quiet = self._pipeline.clusters.changed_share <= SETTLED_CHANGE
@@ -230,7 +244,9 @@ class LiveSession:
             "received": pipeline.seen.reshape(shape).copy(),
         }
         arrays = dict(self._slow_arrays)
-        for name, values in fast.items():
+        for name in fast:
+            axis = 1 if name == "label_maps" else 0
+            values = fast[name][(slice(None),) * axis + (slice(self._n_lines),)]
             values.flags.writeable = False
             arrays[name] = NamedArray(name, values, self._next_version(name))
         oldest = self._reader.oldest_arrival_s
@@ -242,7 +258,7 @@ class LiveSession:
                 arrays=arrays,
                 tree=pipeline.clusters.nodes(pipeline.n),
                 n_analysed=int(np.count_nonzero(pipeline.seen)),
-                n_skipped=self._reader.n_skipped - self._n_caught_up,
+                n_skipped=max(0, self._reader.n_skipped - self._n_caught_up),
                 lag_s=max(0.0, now - oldest) if oldest is not None else 0.0,
                 settings=in_force,
                 settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),

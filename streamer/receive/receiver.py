@@ -15,7 +15,7 @@ import zmq
 from streamer.errors import LivestemError, SettingsError, StreamLost, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.stream import HostBusy, ScanSession, ScanStream
-from streamer.wire.codec import VersionError, decode, encode
+from streamer.wire.codec import HeaderError, VersionError, decode, encode
 from streamer.wire.messages import (
     MAX_PAYLOAD_BYTES,
     MAX_REASON_CHARS,
@@ -32,7 +32,6 @@ POLL_S = 0.02
 HEARTBEAT_S = 1.0
 MAX_BURST = 64
 """Messages handled before acknowledgements are looked at again."""
-NO_SCAN = "00000000-0000-0000-0000-000000000000"
 
 
 class ScanHost(Protocol):
@@ -195,9 +194,13 @@ class Receiver:
         now = self._clock()
         try:
             message = decode(list(parts))
-        except VersionError as error:
+        except HeaderError as error:
             self._messages_invalid += 1
-            self._refuse(sender, NO_SCAN, RefusalCode.VERSION, str(error))
+            is_version = isinstance(error, VersionError)
+            code = RefusalCode.VERSION if is_version else RefusalCode.INVALID
+            # A start message that cannot be used ends the matter; of another one the scan goes on.
+            final = is_version or error.kind == "start"
+            self._refuse(sender, error.scan_id, code, str(error), final=final)
             return
         except WireError:
             self._messages_invalid += 1
@@ -207,9 +210,11 @@ class Receiver:
             self._open(sender, message, now)
         elif stream is None or message.scan_id != stream.info.scan_id:
             self._messages_stale += 1
-            if isinstance(message, Frames | End):
-                text = f"Scan {message.scan_id} is not running here. Send start first."
-                self._refuse(sender, message.scan_id, RefusalCode.UNKNOWN_SCAN, text)
+            text = f"Scan {message.scan_id} is not running here. Send start, first or again."
+            self._refuse(sender, message.scan_id, RefusalCode.UNKNOWN_SCAN, text, resume=True)
+        elif stream.last_word is not None:
+            self._messages_stale += 1
+            self._send(sender, stream.last_word)
         elif sender != self._sender:
             self._refuse(sender, message.scan_id, RefusalCode.BUSY, self._busy_text())
         else:
@@ -223,16 +228,21 @@ class Receiver:
             self._tell_host_if_ended()
 
     def _open(self, sender: bytes, message: Start, now: float) -> None:
-        if self._stream is not None and not self._stream.is_over:
+        info, stream = message.scan_info(), self._stream
+        if stream is not None and info.continues(stream.info):
+            if stream.last_word is None:
+                # Its sender asks again, or comes back, perhaps as another process.
+                self._sender = sender
+                self._answer([stream.started(message.seq, now)])
+                return
+            if not stream.may_go_on:
+                self._send(sender, stream.last_word)  # it was told before, and that did not arrive
+                return
+        if stream is not None and not stream.is_over:
             if sender != self._sender:
                 self._refuse(sender, message.scan_id, RefusalCode.BUSY, self._busy_text())
                 return
-            if self._stream.info == message.scan_info():
-                self._stream.heard(message.seq, now)
-                self._answer([self._stream.ready()])
-                return
             self._end_stream(FinishReason.STOPPED)
-        info = message.scan_info()
         try:
             session = self._host.open_scan(info)
         except HostBusy as error:
@@ -242,11 +252,10 @@ class Receiver:
             self._refuse(sender, message.scan_id, RefusalCode.CANNOT_START, str(error))
             return
         self._sender = sender
-        self._stream = ScanStream(info, session, now)
-        self._stream.heard(message.seq, now)
+        self._stream = stream = ScanStream(info, session, now)
         self._messages_invalid = self._messages_stale = 0
         self._publish(now)
-        self._answer([self._stream.ready()])
+        self._answer([stream.started(message.seq, now)])
 
     def _busy_text(self) -> str:
         scan = self._stream.info.scan_id if self._stream else ""
@@ -260,9 +269,8 @@ class Receiver:
         if stream is None or stream.finish_reason is not None:
             return
         self._end_stream(reason)
-        stream.is_over = True
         text = "The scan was stopped at the engine. What was received is kept."
-        self._answer([stream.refusal(RefusalCode.STOPPED, text)])
+        self._answer([stream.refuse_for_good(RefusalCode.STOPPED, text)])
 
     def _end_stream(self, reason: FinishReason) -> None:
         if self._stream is not None:
@@ -300,11 +308,21 @@ class Receiver:
                 self._refusal = reply.reason
             self._send(self._sender, reply)
 
-    def _refuse(self, sender: bytes, scan_id: str, code: RefusalCode, text: str, final: bool = True) -> None:
+    def _refuse(
+        self,
+        sender: bytes,
+        scan_id: str,
+        code: RefusalCode,
+        text: str,
+        final: bool = True,
+        resume: bool = False,
+    ) -> None:
         """Answer what belongs to no stream of ours."""
         self._refusal = text
-        reason = text[:MAX_REASON_CHARS]
-        self._send(sender, Refused(scan_id=scan_id, seq=0, code=code, reason=reason, final=final))
+        refused = Refused(
+            scan_id=scan_id, seq=0, code=code, reason=text[:MAX_REASON_CHARS], final=final, resume=resume
+        )
+        self._send(sender, refused)
 
     def _send(self, sender: bytes, message: ToSender) -> None:
         try:

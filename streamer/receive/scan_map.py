@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.model import ScanInfo, ScanOrder
+from streamer.wire.sequence import IntervalSet, runs
 
 NO_POSITION = -1
 """Scan index of a frame that belongs to no scan position."""
@@ -58,3 +59,30 @@ def frame_indices_of(info: ScanInfo, scan_indices: NDArray[np.int64]) -> NDArray
     if info.order is ScanOrder.SERPENTINE:
         column = np.where(line % 2 == 1, scan_x - 1 - column, column)
     return (info.skip_first + line * (scan_x + info.skip_per_line) + column).astype(np.int64)
+
+
+def frames_held(info: ScanInfo, received: NDArray[np.uint8]) -> IntervalSet:
+    """Frame indices that need not be sent again when these positions are stored.
+
+    Frames without a position (flyback) count as held where the end of the line before them is.
+
+    Parameters
+    ----------
+    info
+        Shape, order and skips of the scan.
+    received
+        (scan_y, scan_x); anything but 0 is stored.
+    """
+    frames = np.sort(frame_indices_of(info, np.flatnonzero(received)))
+    period, scan_x = info.scan_shape[1] + info.skip_per_line, info.scan_shape[1]
+    held = []
+    for start, stop in runs(frames):
+        ends_a_line = (stop - info.skip_first) % period == scan_x % period
+        begins_the_scan = start == info.skip_first
+        held.append(
+            (
+                0 if begins_the_scan else start,
+                min(stop + info.skip_per_line, info.n_frames) if ends_a_line else stop,
+            )
+        )
+    return IntervalSet(held)

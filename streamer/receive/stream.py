@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +30,11 @@ from streamer.wire.messages import (
 )
 from streamer.wire.sequence import FrameSequence, IntervalSet
 
-LOST_AFTER_S = 5.0
+LOST_AFTER_S = 4.8
+"""Without any message, heartbeats included; with the time to say so it is within 5 s of the last one."""
+PAUSED_AFTER_S = 1.0
+TICKS_AFTER_PAUSE = 10
+"""When this process itself stood still (a suspended computer), what the sender said meanwhile is heard first."""
 STALLED_AFTER_S = 2.0
 STALLED_AFTER_DWELLS = 20
 ACK_PERIOD_S = 0.02
@@ -44,12 +49,25 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run of the same scan left in its recording: frames that are there, and its counters."""
+
+    frames: IntervalSet = field(default_factory=IntervalSet)
+    counters: FrameCounters = field(default_factory=FrameCounters)
+
+
 class ScanSession(Protocol):
     """What the engine keeps for a scan: where frames go, and which of them are safe."""
 
     @property
     def ring(self) -> FrameRing:
         """Where frames are written."""
+        ...
+
+    @property
+    def earlier(self) -> Earlier:
+        """What is there already."""
         ...
 
     def durable(self) -> IntervalSet:
@@ -77,8 +95,8 @@ class ScanStream:
     ----------
     finish_reason
         Set when the stream has ended; the ring is closed then.
-    is_over
-        Whether the sender has been told the last word.
+    last_word
+        What the sender is told at the very end, and again whenever it asks; None before.
     host_knows
         Whether the host has been told of the end; for the receiver.
     """
@@ -86,10 +104,10 @@ class ScanStream:
     info: ScanInfo
     session: ScanSession
     now: float
-    counters: FrameCounters = field(default_factory=FrameCounters)
-    sequence: FrameSequence = field(default_factory=FrameSequence)
+    counters: FrameCounters = field(init=False)
+    sequence: FrameSequence = field(init=False)
     finish_reason: FinishReason | None = None
-    is_over: bool = False
+    last_word: Ack | Refused | None = None
     host_knows: bool = False
     seq_seen: int = 0
     last_message_s: float = 0.0
@@ -99,14 +117,28 @@ class ScanStream:
     _told: tuple[int, int] = (-1, -1)
     _asked_again: int = -1
     _surplus_told: bool = False
+    _n_sent: int = 0
+    _ticks: int = TICKS_AFTER_PAUSE
 
     def __post_init__(self) -> None:
-        self.last_message_s = self.last_frame_s = self._last_ack_s = self.now
+        self.last_message_s = self.last_frame_s = self._last_ack_s = self._last_tick_s = self.now
+        earlier = self.session.earlier
+        self.counters, self.sequence = replace(earlier.counters), FrameSequence(earlier.frames)
 
-    def ready(self) -> Ready:
-        """The answer to the start message."""
+    def started(self, seq: int, now: float) -> Ready:
+        """The answer to a start message: the first one, or that of a sender that comes back.
+
+        Its messages count from `seq` on: what it sent before has come or never will.
+        """
+        self.last_message_s = self.last_frame_s = now
+        self.seq_seen = seq
         return Ready(
-            scan_id=self.info.scan_id, seq=self._next_seq(), credit=self._credit(), seq_seen=self.seq_seen
+            scan_id=self.info.scan_id,
+            seq=self._next_seq(),
+            credit=self._credit(),
+            seq_seen=self.seq_seen,
+            stored=tuple(self.sequence.seen)[:MAX_RANGES],
+            software=f"livestem {version('livestem')}",
         )
 
     def heard(self, seq: int, now: float) -> None:
@@ -142,8 +174,7 @@ class ScanStream:
         except WireError as error:
             self.counters.frames_invalid += message.count
             self.end(FinishReason.FAILED)
-            self.is_over = True
-            return [self.refusal(RefusalCode.INVALID, str(error))]
+            return [self.refuse_for_good(RefusalCode.INVALID, str(error))]
         n_announced = max(0, min(message.count, self.info.n_frames - message.first_frame))
         replies = self._without_surplus(message, n_announced)
         return replies + self._place(message, frames[:n_announced], now) if n_announced else replies
@@ -190,6 +221,7 @@ class ScanStream:
         if self.finish_reason is not None:
             return []
         self.counters.frames_dropped_by_sender = message.frames_dropped_by_sender
+        self._n_sent = message.frames_sent + message.frames_dropped_by_sender
         n_here = self.sequence.seen.total
         if (
             message.reason is EndReason.COMPLETE
@@ -197,7 +229,7 @@ class ScanStream:
             and self._asked_again != n_here
         ):
             self._asked_again = n_here
-            missing = tuple(self.sequence.seen.gaps(0, self.info.n_frames))[:MAX_RANGES]
+            missing = tuple(self.sequence.seen.gaps(0, self._n_expected()))[:MAX_RANGES]
             text = f"{message.frames_sent} frames were sent, {n_here} arrived. Send the others again."
             return [self._refused(RefusalCode.INCOMPLETE, text, resend=missing)]
         self.end(_REASONS[message.reason])
@@ -207,12 +239,18 @@ class ScanStream:
         """Nothing more comes: close the ring, count what is missing."""
         if self.finish_reason is None:
             self.finish_reason = reason
-            expected = n_mapped(self.info, self.info.n_frames)
+            expected = n_mapped(self.info, self._n_expected())
             here = (
                 self.counters.frames_received - self.counters.frames_flyback - self.counters.frames_discarded
             )
             self.counters.frames_missing = max(0, expected - here)
             self.session.ring.close()
+
+    def _n_expected(self) -> int:
+        """Frames that the scan has, as far as that is known."""
+        if not self.info.open_ended:
+            return self.info.n_frames
+        return min(max(self._n_sent, self.sequence.highest + 1), self.info.n_frames)
 
     def stalled(self, now: float) -> bool:
         """Whether frames have stopped although the sender lives."""
@@ -227,17 +265,15 @@ class ScanStream:
         if failure is not None:
             self.end(FinishReason.FAILED)
             self.finish_reason = FinishReason.FAILED
-            self.is_over = True
-            return [self.refusal(RefusalCode.FAILED, str(failure))]
+            return [self.refuse_for_good(RefusalCode.FAILED, str(failure))]
         if self.finish_reason is not None:
             if not self.session.drained():
                 return []
-            self.is_over = True
-            return [self._ack(end=True)]
-        if now - self.last_message_s > LOST_AFTER_S:
+            self.last_word = self._ack(end=True)
+            return [self.last_word]
+        if self._is_lost(now):
             self.end(FinishReason.STREAM_LOST)
-            self.is_over = True
-            return [self.refusal(RefusalCode.LOST, _lost_text(self.counters.frames_received))]
+            return [self.refuse_for_good(RefusalCode.LOST, _lost_text(self.counters.frames_received))]
         since_ack_s = now - self._last_ack_s
         if since_ack_s < ACK_PERIOD_S:
             return []
@@ -247,16 +283,37 @@ class ScanStream:
         self._told, self._last_ack_s = told, now
         return [self._ack(end=False)]
 
-    def refusal(self, code: RefusalCode, text: str) -> Refused:
-        """The scan is over for the sender, and why."""
-        return self._refused(code, text, final=True)
+    @property
+    def is_over(self) -> bool:
+        """Whether the sender has been told the last word."""
+        return self.last_word is not None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the same scan may be started again: it was neither completed nor given up by anybody."""
+        return self.finish_reason in {FinishReason.STREAM_LOST, FinishReason.FAILED}
+
+    def refuse_for_good(self, code: RefusalCode, text: str) -> Refused:
+        """The scan is over for the sender, and why; one that was thought lost may come back."""
+        self.last_word = self._refused(code, text, final=True, resume=code is RefusalCode.LOST)
+        return self.last_word
+
+    def _is_lost(self, now: float) -> bool:
+        self._ticks = 0 if now - self._last_tick_s > PAUSED_AFTER_S else self._ticks + 1
+        self._last_tick_s = now
+        return now - self.last_message_s > LOST_AFTER_S and self._ticks >= TICKS_AFTER_PAUSE
 
     def _again(self, code: RefusalCode, text: str, message: Frames) -> Refused:
         stop = min(message.first_frame + message.count, self.info.n_frames)
         return self._refused(code, text, resend=((message.first_frame, stop),))
 
     def _refused(
-        self, code: RefusalCode, text: str, resend: tuple[tuple[int, int], ...] = (), final: bool = False
+        self,
+        code: RefusalCode,
+        text: str,
+        resend: tuple[tuple[int, int], ...] = (),
+        final: bool = False,
+        resume: bool = False,
     ) -> Refused:
         return Refused(
             scan_id=self.info.scan_id,
@@ -264,6 +321,7 @@ class ScanStream:
             code=code,
             reason=text[:MAX_REASON_CHARS],
             final=final,
+            resume=resume,
             resend=resend,
             seq_seen=self.seq_seen,
         )
@@ -291,4 +349,7 @@ class ScanStream:
 
 
 def _lost_text(n_frames: int) -> str:
-    return f"The sender was silent for {LOST_AFTER_S:g} s. {n_frames} frames had arrived and are kept."
+    return (
+        f"The sender was silent for {LOST_AFTER_S:g} s. {n_frames} frames had arrived and are kept. "
+        "A start message of the same scan continues it."
+    )

@@ -20,10 +20,12 @@ from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording_schema import (
     END_SLOT_BYTES,
     MISSING,
+    N_END_SLOTS,
     NONFINITE,
     NOT_SYNCED,
     STORED,
     RecordingLayout,
+    decode_end_slots,
     encode_end_slot,
 )
 from streamer.model import FinishReason, FrameCounters
@@ -71,8 +73,15 @@ class Recorder:
         A LOSSLESS reader of the scan's ring.
     sync
         POWER: durable after data, then marks, were synced (once a second); KILL: when written and marked.
+    held
+        Frame indices that an earlier run of the same scan has left in the recording.
     clock
         Seconds.
+
+    Raises
+    ------
+    RecordingError
+        Another process writes this recording, or it cannot be opened.
     """
 
     def __init__(
@@ -80,14 +89,20 @@ class Recorder:
         layout: RecordingLayout,
         reader: FrameReader[Any],
         sync: SyncMode,
+        held: IntervalSet | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._layout, self._reader, self._sync, self._clock = layout, reader, sync, clock
-        self._file = PositionalFile(layout.path, writable=True)
-        self._marks = np.full(layout.info.n_positions, MISSING, np.uint8)
+        self._file = _open_to_write(layout)
+        self._marks = self._marks_so_far()
         self._waiting_marks: list[NDArray[np.int64]] = []
-        self._written = IntervalSet()
-        self._status = RecorderStatus()
+        self._written = held or IntervalSet()
+        self._status = RecorderStatus(
+            durable=self._written,
+            n_stored=int(np.count_nonzero(self._marks)),
+            n_nonfinite=int(np.count_nonzero(self._marks == NONFINITE)),
+        )
+        self._n_ends = self._reopen_end()
         self._failure: BaseException | None = None
         self._drained = threading.Event()
         self._last_sync_s = clock()
@@ -147,21 +162,53 @@ class Recorder:
             "n_frames": self._status.n_stored,
             "settled_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        if self._layout.info.open_ended:
+            end["n_lines"] = self._n_lines()
         try:
             if live_labels is not None:
-                labels = np.ascontiguousarray(live_labels, "<i4")
-                self._file.write(labels.data.cast("B"), self._layout.label_maps_offset)
-                self._file.sync_data()
-            for slot in range(2):
-                self._file.write(
-                    encode_end_slot(end, slot + 1), self._layout.end_offset + slot * END_SLOT_BYTES
-                )
-                self._file.sync()
+                self._write_labels(live_labels)
+            for _ in range(N_END_SLOTS):
+                self._write_end(end)
         except OSError as error:
             self._failure = self._failure or error
         finally:
             self._file.close()
         self.raise_if_failed()
+
+    def _n_lines(self) -> int:
+        """Lines up to the last stored position, at least one."""
+        stored = np.flatnonzero(self._marks)
+        return int(stored[-1]) // self._layout.info.scan_shape[1] + 1 if stored.size else 1
+
+    def _write_labels(self, live_labels: NDArray[np.int32]) -> None:
+        """(2, scan_y, scan_x); fewer lines where the scan turned out to have fewer than was known."""
+        for level, labels in enumerate(live_labels):
+            values = np.ascontiguousarray(labels, "<i4")
+            offset = self._layout.label_maps_offset + 4 * level * self._layout.info.n_positions
+            self._file.write(values.data.cast("B"), offset)
+        self._file.sync_data()
+
+    def _marks_so_far(self) -> NDArray[np.uint8]:
+        """Marks of an earlier run; a frame whose mark says that it may not survive a power cut comes again."""
+        raw = self._file.read(self._layout.info.n_positions, self._layout.received_offset)
+        marks = np.frombuffer(raw, np.uint8).copy()
+        marks[(marks & NOT_SYNCED) > 0] = MISSING
+        return marks
+
+    def _reopen_end(self) -> int:
+        """How many ends were written; an earlier one is taken back: the scan runs again."""
+        raw = self._file.read(N_END_SLOTS * END_SLOT_BYTES, self._layout.end_offset)
+        self._n_ends, values = decode_end_slots(raw)
+        if values.get("finish_reason"):
+            self._write_end({**values, "finish_reason": None})
+        return self._n_ends
+
+    def _write_end(self, values: dict[str, Any]) -> None:
+        """Write the end state into the older of the slots."""
+        slot = encode_end_slot(values, self._n_ends + 1)
+        self._file.write(slot, self._layout.end_offset + self._n_ends % N_END_SLOTS * END_SLOT_BYTES)
+        self._file.sync()
+        self._n_ends += 1
 
     def _run(self) -> None:
         try:
@@ -238,6 +285,16 @@ class Recorder:
             self._file.sync_data()
         status = self._status
         self._status = RecorderStatus(self._written, status.n_stored, status.n_nonfinite, status.n_repeated)
+
+
+def _open_to_write(layout: RecordingLayout) -> PositionalFile:
+    try:
+        return PositionalFile(layout.path, writable=True)
+    except OSError as error:
+        raise RecordingError(
+            f"The recording {layout.path} cannot be written: {error.strerror or error}. Expected to be the only "
+            "one that writes it. End the other engine, or check the folder. What is recorded stays."
+        ) from None
 
 
 def _neighbours(places: NDArray[np.int64], wanted: NDArray[np.int64]) -> list[tuple[int, int]]:

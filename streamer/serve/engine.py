@@ -34,8 +34,9 @@ from streamer.settings import AnalysisSettings, analysis_settings
 TICK_S = 0.02
 PUBLISH_PERIOD_S = 0.1
 IDLE_PERIOD_S = 0.5
-FREE_TIMEOUT_S = 20.0
-"""How long a new scan waits for the end of the one before: its last frames, its closing pass."""
+FREE_TIMEOUT_S = 0.5
+"""How long the receiver waits for the end of the scan before, its closing pass for one, until it asks the sender
+to come again: no longer, because it hears nobody meanwhile."""
 VERSIONS_PER_SCAN = 100_000_000
 """Array versions of one scan begin at a multiple of this, those of its results half way to the next: a viewer
 never takes an array of one for that of another."""
@@ -247,10 +248,7 @@ class Engine:
             self.final, self.result_path, self.finish_reason, self.progress = None, None, None, None
             self.problems, self.seconds = [], {}
             if self.run_in_hand:
-                info = self.run_in_hand.info
-                self._told(
-                    f"Scan {info.scan_id[:8]} begins: {info.scan_shape[0]} x {info.scan_shape[1]} positions."
-                )
+                self._told(_beginning(self.run_in_hand))
             if self.options.analyze and self.options.record_dir and self._analysis is None:
                 self._analysis = AnalysisProcess()  # warm by the time the scan ends
         run = self.run_in_hand
@@ -263,6 +261,8 @@ class Engine:
         if self.state is EngineState.RUNNING and run.end is not None:
             self.state = next_state(self.state, Event.STREAM_ENDED)
             self.finish_reason = run.end.reason
+            if run.end.reason is FinishReason.STREAM_LOST:
+                self._say("stream_lost", _lost(run))
         if self.state is EngineState.DRAINING and run.is_over:
             self._finish(run)
 
@@ -352,6 +352,24 @@ class Engine:
         self._last_published_s = self._clock()
         self.last_state = self.state_object()
         self._publisher.publish(self.last_state)
+
+
+def _beginning(run: ScanRun) -> str:
+    info, n_held = run.info, run.earlier.frames.total
+    bound = " (at most)" if info.open_ended else ""
+    verb = "begins" if not n_held else f"goes on after {n_held} frames"
+    return f"Scan {info.scan_id[:8]} {verb}: {info.scan_shape[0]} x {info.scan_shape[1]} positions{bound}."
+
+
+def _lost(run: ScanRun) -> str:
+    """The sender is gone: what is kept, and what can be done."""
+    n_received = run.end.counters.frames_received if run.end else 0
+    if run.path is None:
+        kept, advice = "They are analysed; nothing was recorded", ""
+    else:
+        kept = f"They are kept in {run.path}"
+        advice = " Start the sender again with the same scan id to continue it, or analyse what is there."
+    return f"The sender fell silent after {n_received} of {run.info.n_frames} frames. {kept}.{advice}"
 
 
 def _free_name(path: Path) -> Path:

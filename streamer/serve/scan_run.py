@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from streamer.errors import LivestemError
-from streamer.formats.recording import RecordingReader, create_recording
+from streamer.formats.recording import RecordingReader, create_recording, find_recording
+from streamer.formats.recording_schema import NOT_SYNCED
 from streamer.live.pipeline import LivePipeline, Overrides
 from streamer.live.session import LiveSession
 from streamer.live.snapshot import SnapshotBoard
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing, ReaderPolicy
+from streamer.receive.scan_map import frames_held
+from streamer.receive.stream import Earlier
 from streamer.record.recorder import Recorder, SyncMode
 from streamer.settings import AnalysisSettings
 from streamer.wire.sequence import IntervalSet
@@ -69,13 +72,10 @@ class ScanRun:
         self.stored: RecordingReader | None = None
         frame_bytes = int(np.prod(info.detector_shape)) * np.dtype(info.dtype).itemsize
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
-        layout = None
-        if record_dir is not None:
-            layout = create_recording(record_dir, info, settings.model_dump(mode="json"), datetime.now())
-            self.stored = RecordingReader(layout.path)
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype)
-        if layout is not None:
-            self.recorder = Recorder(layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
+        self.earlier = Earlier()
+        if record_dir is not None:
+            self._open_recording(record_dir, settings, sync)
         policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
         self._reader = self.ring.add_reader("live analysis", policy)
         pipeline = LivePipeline(info, settings, self.stored)
@@ -85,6 +85,23 @@ class ScanRun:
         if self.recorder:
             self.recorder.start()
         self.live.start()
+
+    def _open_recording(self, record_dir: Path, settings: AnalysisSettings, sync: SyncMode) -> None:
+        """Create the recording, or continue the one that an interrupted engine left of this scan."""
+        info = self.info
+        layout = find_recording(record_dir, info)
+        is_new = layout is None
+        if layout is None:
+            layout = create_recording(record_dir, info, settings.model_dump(mode="json"), datetime.now())
+        self.stored = RecordingReader(layout.path)
+        try:
+            if not is_new:
+                self.earlier = _earlier(self.stored)
+            reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
+            self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
+        except LivestemError:
+            self.stored.close()
+            raise
 
     @property
     def path(self) -> Path | None:
@@ -129,6 +146,10 @@ class ScanRun:
             self.recorder.finish(self.end.reason, self.end.counters, self.live.final_label_maps)
         if self.stored:
             self.stored.refresh()
+        if self.info.open_ended and self.live.final_label_maps is not None:
+            n_lines = self.live.final_label_maps.shape[1]
+            shape = (n_lines, self.info.scan_shape[1])
+            self.info = replace(self.info, scan_shape=shape, n_frames=n_lines * shape[1])
 
     def abandon(self) -> None:
         """End all threads at once; what is recorded stays."""
@@ -143,3 +164,14 @@ class ScanRun:
         """Release the recording."""
         if self.stored:
             self.stored.close()
+
+
+def _earlier(recording: RecordingReader) -> Earlier:
+    """Frames that are safe in a recording, and the counters that it was closed with, if it was."""
+    safe = recording.marks & NOT_SYNCED == 0
+    received = np.where(safe, recording.marks, 0)
+    known = ((recording.end() or {}).get("counters")) or {}
+    counters = FrameCounters(**{name: known.get(name, 0) for name in FrameCounters().to_json()})
+    off_map = counters.frames_flyback + counters.frames_discarded
+    counters.frames_received = int(np.count_nonzero(received)) + off_map
+    return Earlier(frames_held(recording.layout.info, received), counters)

@@ -4,6 +4,7 @@ A message is multipart: ``[JSON header (UTF-8)]``, for `Frames` ``[JSON header, 
 """
 
 import json
+import re
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -16,6 +17,8 @@ from streamer.model import ScanInfo
 from streamer.wire.messages import (
     MAX_HEADER_BYTES,
     MAX_PAYLOAD_BYTES,
+    NO_SCAN,
+    SCAN_ID_PATTERN,
     VERSION,
     Ack,
     End,
@@ -30,10 +33,22 @@ from streamer.wire.messages import (
 Part: TypeAlias = bytes | bytearray | memoryview
 AnyMessage: TypeAlias = Start | Ready | Frames | Ack | Heartbeat | End | Refused
 
+_SCAN_ID = re.compile(SCAN_ID_PATTERN)
 _MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(Annotated[AnyMessage, Field(discriminator="type")])
 
 
-class VersionError(WireError):
+class HeaderError(WireError):
+    """A header that says something else than the protocol allows.
+
+    ``kind`` and ``scan_id`` are what it claims to be, where that can be read: its sender is told what is wrong.
+    """
+
+    def __init__(self, text: str, kind: str = "", scan_id: str = NO_SCAN) -> None:
+        super().__init__(text)
+        self.kind, self.scan_id = kind, scan_id
+
+
+class VersionError(HeaderError):
     """The other side speaks another version of the protocol: it is told so, with both versions."""
 
 
@@ -70,6 +85,8 @@ def decode(parts: list[Part]) -> AnyMessage:
     ------
     VersionError
         A message of another version of the protocol.
+    HeaderError
+        A header with wrong or missing fields.
     WireError
         Anything else that is not a message of this protocol.
     """
@@ -83,7 +100,8 @@ def decode(parts: list[Part]) -> AnyMessage:
     except ValidationError as error:
         raise _reason(header, error) from None
     if not message.model_fields_set.issuperset(("version", "seq")):
-        raise WireError(f"A {message.type} message without version or seq. Every header needs both.")
+        text = f"A {message.type} message without version or seq. Every header needs both."
+        raise HeaderError(text, message.type, message.scan_id)
     if not isinstance(message, Frames):
         if len(parts) != 1:
             raise WireError(f"A {message.type} message with a payload. Only frames carry one.")
@@ -154,12 +172,23 @@ def _reason(header: bytes, error: ValidationError) -> WireError:
         return WireError(
             "A header that is not JSON in UTF-8. Expected an object with type, version, scan_id and seq."
         )
-    version = values.get("version") if isinstance(values, dict) else None
+    if not isinstance(values, dict):
+        return WireError(
+            "A header that is not a JSON object. Expected type, version, scan_id and seq in one."
+        )
+    version, kind, scan_id = (values.get(name) for name in ("version", "type", "scan_id"))
+    claimed = (
+        kind if isinstance(kind, str) else "",
+        scan_id if isinstance(scan_id, str) and _SCAN_ID.fullmatch(scan_id) else NO_SCAN,
+    )
     if isinstance(version, int) and version != VERSION:
         return VersionError(
             f"Stream protocol version {version}. This side speaks version {VERSION}. "
-            "Install the same version of livestem on both sides."
+            "Install the same version of livestem on both sides.",
+            *claimed,
         )
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:100]
-    return WireError(f"Header field '{place}' has the value {first['input']!r:.60}: {first['msg'][:300]}.")
+    return HeaderError(
+        f"Header field '{place}' has the value {first['input']!r:.60}: {first['msg'][:300]}.", *claimed
+    )

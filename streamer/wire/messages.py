@@ -29,7 +29,10 @@ FrameIndex = Annotated[int, Field(ge=0, lt=MAX_FRAME_INDEX)]
 FrameCount = Annotated[int, Field(ge=0, le=MAX_FRAME_INDEX)]
 Skip = Annotated[int, Field(ge=0, le=65536)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-ScanId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+SCAN_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+NO_SCAN = "00000000-0000-0000-0000-000000000000"
+"""Scan id of an answer to something that belongs to no scan."""
+ScanId = Annotated[str, Field(pattern=SCAN_ID_PATTERN)]
 Range = tuple[FrameIndex, FrameCount]
 Ranges = Annotated[tuple[Range, ...], Field(max_length=MAX_RANGES)]
 
@@ -153,6 +156,7 @@ class Start(StreamMessage):
             skip_per_line=self.skip_per_line,
             skip_per_scan=self.skip_per_scan,
             footer_rows=self.footer_rows,
+            open_ended=self.open_ended,
             calibration=Calibration(
                 voltage_v=self.voltage_v,
                 camera_length_m=self.camera_length_m,

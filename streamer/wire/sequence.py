@@ -144,11 +144,11 @@ class Arrival:
 
 
 class FrameSequence:
-    """Which frame indices have arrived; owned by the one who receives."""
+    """Which frame indices have arrived; owned by the one who receives. ``seen``: what is there already."""
 
-    def __init__(self) -> None:
-        self.seen = IntervalSet()
-        self.highest = -1
+    def __init__(self, seen: IntervalSet | None = None) -> None:
+        self.seen = seen or IntervalSet()
+        self.highest = max((stop for _, stop in self.seen), default=0) - 1
 
     def take(self, first: int, count: int) -> Arrival:
         """Note the arrival of frames [first, first + count).

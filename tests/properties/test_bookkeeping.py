@@ -1,5 +1,7 @@
 """Sets of ranges, places on the map and the ring, against obvious twins, for any order and size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,13 @@ from hypothesis import strategies as st
 from streamer.errors import RingOverrun
 from streamer.model import ScanOrder
 from streamer.receive.ring import FrameRing, ReaderPolicy
-from streamer.receive.scan_map import frame_indices_of, n_frames_of_scan, n_mapped, scan_indices_of
+from streamer.receive.scan_map import (
+    frame_indices_of,
+    frames_held,
+    n_frames_of_scan,
+    n_mapped,
+    scan_indices_of,
+)
 from streamer.wire.sequence import FrameSequence, IntervalSet, runs
 from tests.fakes import scan_info
 
@@ -77,6 +85,27 @@ def test_places_equal_those_of_a_walk_over_the_scan(n_y, n_x, skips, order):
     ]
     places = np.arange(n_y * n_x)
     assert scan_indices_of(info, frame_indices_of(info, places)).tolist() == places.tolist()
+
+
+@given(st.integers(1, 5), st.integers(1, 6), SKIPS, st.sampled_from(ScanOrder), st.integers(0, 2**30))
+def test_of_frames_with_a_place_exactly_those_stored_are_held(n_y, n_x, skips, order, stored_bits):
+    info = scan_info(
+        scan_shape=(n_y, n_x),
+        skip_first=skips[0],
+        skip_per_line=skips[1],
+        skip_per_scan=skips[2],
+        order=order,
+    )
+    info = replace(info, n_frames=n_frames_of_scan(info))
+    received = np.array([stored_bits >> place & 1 for place in range(n_y * n_x)], np.uint8)
+    held = frames_held(info, received.reshape(n_y, n_x))
+    places = scan_indices_of(info, np.arange(info.n_frames))
+    for frame, place in enumerate(places.tolist()):
+        if place >= 0:
+            assert (frame in held) == bool(received[place])
+    assert max((stop for _, stop in held), default=0) <= info.n_frames
+    if received.all():
+        assert info.n_frames - held.total <= skips[2]
 
 
 def numbered(first, count):

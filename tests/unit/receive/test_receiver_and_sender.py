@@ -1,5 +1,6 @@
 """Receiver and sender over real sockets, in one process."""
 
+import json
 import threading
 from contextlib import contextmanager
 
@@ -8,11 +9,12 @@ import pytest
 import zmq
 
 from simulators.sender import Sender
-from streamer.errors import EngineUnreachable, RecordingError, ScanStopped, SettingsError, StreamLost
+from streamer.errors import EngineUnreachable, RecordingError, ScanStopped, SettingsError
 from streamer.model import FinishReason
 from streamer.receive.receiver import Receiver
 from streamer.wire.codec import decode, encode
-from streamer.wire.messages import Heartbeat, RefusalCode, Start
+from streamer.wire.codec import make_frames as pack
+from streamer.wire.messages import Ack, Heartbeat, RefusalCode, Start
 from tests.fakes import MemoryHost, MemoryScan, make_frames, scan_info
 
 FREE = "tcp://127.0.0.1:*"
@@ -100,6 +102,10 @@ def test_a_scan_stopped_at_the_engine_ends_the_sender_and_keeps_what_came(contex
 
 def exchange(socket, message):
     socket.send_multipart(encode(message))
+    return receive(socket)
+
+
+def receive(socket):
     while True:
         assert socket.poll(5000), "no answer"
         answer = decode(list(socket.recv_multipart()))
@@ -145,17 +151,59 @@ def test_a_new_start_of_the_same_sender_closes_the_old_scan_as_stopped(context, 
         assert host.ends[0][0] is FinishReason.STOPPED
 
 
-def test_frames_of_an_unknown_scan_are_refused_and_nonsense_is_survived(context, dealer):
-    host = MemoryHost()
-    with receiving(context, host) as receiver:
+def test_frames_of_an_unknown_scan_are_refused_with_the_way_to_go_on_and_nonsense_is_survived(
+    context, dealer
+):
+    with receiving(context, MemoryHost()) as receiver:
         socket = dealer(receiver.endpoint)
         socket.send_multipart([b"nonsense", b"more"])
-        with sending(context, receiver.endpoint) as sender:
-            sender._is_ready, sender._flight.credit = True, 64
-            sender._send_batch(4)
-            with pytest.raises(StreamLost, match="is not running here"):
-                sender._hear(5.0)
+        refused = exchange(socket, pack(scan_info().scan_id, 5, 0, make_frames(2)))
+        assert (refused.code, refused.final, refused.resume) == (RefusalCode.UNKNOWN_SCAN, True, True)
         assert exchange(socket, Start.of_scan(scan_info())).type == "ready"
+        assert receiver.status.counters.messages_stale == 0  # counted for each scan
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "final"),
+    [
+        ({"n_frames": 70}, RefusalCode.INVALID, True),
+        ({"scan_shape": [0, 7]}, RefusalCode.INVALID, True),
+        ({"version": 2}, RefusalCode.VERSION, True),
+        ({"type": "frames", "first_frame": -1, "count": 1, "crc32": 0}, RefusalCode.INVALID, False),
+    ],
+)
+def test_a_message_that_cannot_be_used_is_answered_with_the_reason(context, dealer, change, code, final):
+    with receiving(context, MemoryHost()) as receiver:
+        socket = dealer(receiver.endpoint)
+        header = json.loads(encode(Start.of_scan(scan_info()))[0]) | change
+        socket.send(json.dumps(header).encode())
+        refused = receive(socket)
+        assert (refused.code, refused.final, refused.scan_id) == (code, final, scan_info().scan_id)
+        assert refused.versions == (1,)
+
+
+def test_a_sender_that_comes_back_as_another_process_takes_its_scan_over(context, dealer):
+    host, frames = MemoryHost(), make_frames()
+    with receiving(context, host) as receiver:
+        first = dealer(receiver.endpoint)
+        exchange(first, Start.of_scan(scan_info()))
+        assert isinstance(exchange(first, pack(scan_info().scan_id, 1, 4, frames[4:9])), Ack)
+        with sending(context, receiver.endpoint) as sender:
+            sent = sender.run()
+    assert (sent.frames_sent, sent.frames_acknowledged) == (30, 35)
+    np.testing.assert_array_equal([host.sessions[0].frames[i] for i in range(35)], frames)
+    reason, counters = host.ends[0]
+    assert (reason, counters.frames_repeated, counters.frames_missing) == (FinishReason.COMPLETED, 0, 0)
+
+
+def test_a_start_of_a_scan_that_is_complete_is_answered_with_the_last_word(context, dealer):
+    host = MemoryHost()
+    with receiving(context, host) as receiver:
+        with sending(context, receiver.endpoint) as sender:
+            sender.run()
+        again = exchange(dealer(receiver.endpoint), Start.of_scan(scan_info()))
+    assert (again.type, again.end, again.finish_reason) == ("ack", True, "COMPLETED")
+    assert len(host.sessions) == 1
 
 
 def test_an_endpoint_in_use_is_said(context):

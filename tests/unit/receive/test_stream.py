@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from streamer.errors import RecordingError
-from streamer.model import FinishReason
+from streamer.model import FinishReason, FrameCounters
 from streamer.receive.ring import ReaderPolicy
-from streamer.receive.stream import LOST_AFTER_S, ScanStream
+from streamer.receive.stream import LOST_AFTER_S, Earlier, ScanStream
 from streamer.wire.codec import make_frames as pack
 from streamer.wire.messages import Ack, End, EndReason, FrameFlag, RefusalCode
+from streamer.wire.sequence import IntervalSet
 from tests.fakes import MemorySession, make_frames, scan_info
 
 FRAMES = make_frames()
@@ -42,7 +43,7 @@ def end(stream, reason=EndReason.COMPLETE, frames_sent=35, dropped=0):
 
 
 def test_ready_grants_the_rings_room(stream, session):
-    assert stream.ready().credit == session.ring.n_slots
+    assert stream.started(0, 0.0).credit == session.ring.n_slots
 
 
 def test_frames_reach_their_places_and_the_end_is_acknowledged_once_all_is_durable(stream, session):
@@ -144,14 +145,14 @@ def test_credit_is_never_more_than_a_lagging_live_view_can_stand_in_the_way_of()
     for first in range(0, 16, 4):
         send(stream, first, first + 4)
         session.take()
-    granted = stream.ready().credit
+    granted = stream.started(0, 0.0).credit
     assert granted == 4
     held = live.borrow(4, 0.0)  # the worst it can do: the oldest that it may still have
     assert held is not None
     assert send(stream, 16, 16 + granted) == []
-    assert stream.ready().credit == 0
+    assert stream.started(0, 0.0).credit == 0
     live.release(held)
-    assert stream.ready().credit == 4
+    assert stream.started(0, 0.0).credit == 4
 
 
 def test_missing_frames_are_asked_for_once_and_then_counted(stream):
@@ -193,12 +194,47 @@ def test_a_silent_sender_stalls_and_is_then_lost(stream, session):
     assert not stream.stalled(1.9)
     stream.heard(2, 2.0)  # a heartbeat
     assert stream.stalled(2.1)
-    assert all(isinstance(reply, Ack) for reply in stream.tick(2.0 + LOST_AFTER_S))
+    for now in np.arange(2.0, 2.0 + LOST_AFTER_S, 0.1):
+        assert all(isinstance(reply, Ack) for reply in stream.tick(now))
     (refused,) = stream.tick(2.1 + LOST_AFTER_S)
     assert refused.code is RefusalCode.LOST
     assert "10 frames had arrived and are kept" in refused.reason
     assert stream.finish_reason is FinishReason.STREAM_LOST
     assert session.ring.is_closed
+
+
+def test_an_engine_that_stood_still_itself_listens_before_it_calls_the_sender_lost(stream):
+    send(stream, 0, 10, now=0.0)
+    stream.tick(0.1)
+    resumed = 100.0
+    assert all(isinstance(reply, Ack) for reply in stream.tick(resumed))
+    stream.heard(2, resumed + 0.02)  # what had come meanwhile
+    for now in np.arange(resumed + 0.04, resumed + LOST_AFTER_S, 0.1):
+        stream.tick(now)
+    assert stream.finish_reason is None
+
+
+def test_a_lost_sender_may_go_on_and_is_told_what_is_here():
+    earlier = Earlier(IntervalSet([(0, 10)]), FrameCounters(frames_received=10, frames_late=3))
+    session = MemorySession(scan_info(), earlier=earlier)
+    stream = ScanStream(session.info, session, now=0.0)
+    assert stream.started(7, 0.0).stored == ((0, 10),)
+    assert stream.started(7, 0.0).seq_seen == 7
+    send(stream, 5, 35, seq=8)
+    assert end(stream, frames_sent=35) == []
+    counters = stream.counted()
+    assert (counters.frames_received, counters.frames_repeated, counters.frames_late) == (35, 5, 3)
+    assert (stream.finish_reason, counters.frames_missing) == (FinishReason.COMPLETED, 0)
+
+
+def test_a_scan_of_unknown_length_misses_only_what_was_sent():
+    session = MemorySession(scan_info(open_ended=True))
+    stream = ScanStream(session.info, session, now=0.0)
+    send(stream, 0, 12)
+    (refused,) = end(stream, frames_sent=14)
+    assert refused.resend == ((12, 14),)
+    assert end(stream, frames_sent=14) == []
+    assert stream.counted().frames_missing == 2
 
 
 def test_a_failure_of_the_recording_reaches_the_sender(stream, session):

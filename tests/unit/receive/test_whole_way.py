@@ -15,7 +15,7 @@ from streamer.formats.recording import RecordingReader, create_recording
 from streamer.model import FinishReason, ScanOrder
 from streamer.receive.receiver import Receiver
 from streamer.receive.ring import FrameRing, ReaderPolicy
-from streamer.receive.stream import LOST_AFTER_S, HostBusy
+from streamer.receive.stream import LOST_AFTER_S, Earlier, HostBusy
 from streamer.record.recorder import Recorder, SyncMode
 from streamer.wire.codec import decode, encode
 from streamer.wire.messages import Ready, Start
@@ -30,6 +30,7 @@ class RecordedSession:
     def __init__(self, folder, info, sync, n_slots):
         self.layout = create_recording(folder, info, {}, datetime(2026, 3, 4))
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype)
+        self.earlier = Earlier()
         self.recorder = Recorder(self.layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
         self.recorder.start()
 
@@ -199,7 +200,10 @@ def test_a_silent_sender_is_lost_by_the_clock_and_the_same_scan_may_come_again(c
         for number in range(2):
             host.has_ended.clear()
             with sending(context, receiver, MemoryScan(make_frames())) as sender:
-                sender._start()
+                for _ in range(100):
+                    if not sender._is_ready:
+                        sender._ask_to_start()
+                assert sender._is_ready
                 clock.now += LOST_AFTER_S + 1
                 assert host.has_ended.wait(10), f"start number {number} was not noticed as lost"
     assert [reason for reason, _ in host.ends] == [FinishReason.STREAM_LOST] * 2

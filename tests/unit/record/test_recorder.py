@@ -8,10 +8,12 @@ import pytest
 
 from streamer.errors import FileFormatError, RecordingError
 from streamer.formats.positional_file import PositionalFile
-from streamer.formats.recording import RecordingReader, create_recording
+from streamer.formats.recording import RecordingReader, create_recording, find_recording
+from streamer.formats.recording_schema import NOT_SYNCED, STORED
 from streamer.model import Calibration, FinishReason, FrameCounters
 from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.record.recorder import Recorder, SyncMode
+from streamer.wire.sequence import IntervalSet
 from tests.fakes import DETECTOR, SHAPE, make_frames, scan_info
 
 FRAMES = make_frames()
@@ -22,10 +24,11 @@ INFO = scan_info(calibration=Calibration(80e3, 0.6, 0.52, (3.0, 3.0), "nominal")
 class Recording:
     """A recorder with its ring; frames go in, the file comes out."""
 
-    def __init__(self, folder, sync=SyncMode.KILL, info=INFO):
-        self.layout = create_recording(folder, info, {"seed": 0}, STARTED)
+    def __init__(self, folder, sync=SyncMode.KILL, info=INFO, held=None):
+        self.layout = find_recording(folder, info) or create_recording(folder, info, {"seed": 0}, STARTED)
         self.ring = FrameRing(16, info.detector_shape, info.dtype)
-        self.recorder = Recorder(self.layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
+        reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
+        self.recorder = Recorder(self.layout, reader, sync, held)
         self.recorder.start()
 
     def write(self, frames, places):
@@ -171,3 +174,72 @@ def test_other_files_and_cut_recordings_are_refused(tmp_path):
         file.truncate(layout.data_offset + 100)
     with pytest.raises(FileFormatError):
         RecordingReader(layout.path)
+
+
+@pytest.mark.parametrize("sync", SyncMode)
+def test_a_recording_goes_on_where_it_stopped_and_its_end_is_written_anew(tmp_path, sync):
+    first = Recording(tmp_path, sync)
+    first.write(FRAMES[:20], np.arange(20))
+    path = first.finish(FinishReason.STREAM_LOST)
+    changed = np.full_like(FRAMES, 7)
+    second = Recording(tmp_path, sync, held=IntervalSet([(0, 20)]))
+    assert second.layout.path == path
+    assert second.recorder.status.n_stored == 20
+    assert second.recorder.status.durable.total == 20
+    with RecordingReader(path) as reader:
+        assert reader.end() is None  # it runs again
+    second.write(changed[15:20], np.arange(15, 20))  # what is stored is never written again
+    second.write(FRAMES[20:], np.arange(20, 35))
+    second.finish()
+    with RecordingReader(path) as reader:
+        assert reader.read_block(0, 35, np.empty_like(FRAMES)).tobytes() == FRAMES.tobytes()
+        assert (reader.received == 1).all()
+        assert (reader.end()["finish_reason"], reader.end()["n_frames"]) == ("COMPLETED", 35)
+
+
+def test_a_frame_that_was_not_synced_is_written_again_after_a_kill(tmp_path):
+    first = Recording(tmp_path, SyncMode.KILL)
+    first.write(FRAMES[:20], np.arange(20))
+    path = first.finish()
+    file = PositionalFile(path, writable=True)
+    file.write(bytes([STORED | NOT_SYNCED]) * 3, first.layout.received_offset + 4)
+    file.write(bytes(3 * FRAMES[0].nbytes), first.layout.data_offset + 4 * FRAMES[0].nbytes)
+    file.close()
+    second = Recording(tmp_path, SyncMode.POWER)
+    assert second.recorder.status.n_stored == 17
+    second.write(FRAMES[4:7], np.arange(4, 7))
+    second.finish()
+    with RecordingReader(path) as reader:
+        np.testing.assert_array_equal(reader.read_block(0, 20, np.empty_like(FRAMES)), FRAMES[:20])
+        assert reader.marks[:20].tolist() == [STORED] * 20
+
+
+def test_only_the_same_scan_is_continued(tmp_path):
+    Recording(tmp_path).finish()
+    (tmp_path / "20260101-000000_12345678.h5").write_bytes(b"torn")
+    unfinished = tmp_path / "20260101-000001_12345678.h5.part"
+    unfinished.write_bytes(b"")
+    assert find_recording(tmp_path, scan_info(calibration=Calibration())) is not None
+    assert find_recording(tmp_path, scan_info(n_frames=34)) is None
+    assert find_recording(tmp_path, scan_info(dtype="uint16")) is None
+    assert find_recording(tmp_path, scan_info(scan_id="12345678-0000-0000-0000-123456789abc")) is None
+    assert not unfinished.exists()
+
+
+def test_two_writers_of_one_recording_are_refused(tmp_path):
+    first = Recording(tmp_path)
+    with pytest.raises(RecordingError, match="Expected to be the only one that writes it"):
+        Recording(tmp_path)
+    first.finish()
+
+
+def test_a_scan_of_unknown_length_keeps_the_lines_that_came(tmp_path):
+    recording = Recording(tmp_path, info=scan_info(open_ended=True))
+    recording.write(FRAMES[:17], np.arange(17))
+    labels = np.arange(2 * 3 * 7, dtype=np.int32).reshape(2, 3, 7)
+    path = recording.finish(labels=labels)
+    with RecordingReader(path) as reader:
+        assert reader.info.scan_shape == (3, 7)
+        assert reader.received.tolist() == [[1] * 7, [1] * 7, [1, 1, 1, 0, 0, 0, 0]]
+        np.testing.assert_array_equal(reader.live_label_maps(), labels)
+        assert reader.end()["n_lines"] == 3
