@@ -16,6 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from gui.engine_process import Endpoints, EngineProcess
+    from streamer.security.keys import ClientKeys
 
 FREE_PORT = "tcp://127.0.0.1:*"
 FIRST_STATE_S = 10.0
@@ -26,8 +27,10 @@ FIRST_STATE_S = 10.0
 @click.option("--record", metavar="DIR", type=click.Path(file_okay=False), help="Folder for recordings.")
 @click.option("--publish", metavar="ENDPOINT", help="Where the engine's states go out.")
 @click.option("--control", metavar="ENDPOINT", help="Where commands come in.")
+@click.option("--keys", metavar="DIR", type=click.Path(file_okay=False), help="Keys of `livestem keys`.")
+@click.option("--insecure", is_flag=True, help="Accept endpoints that others reach, without keys.")
 @click.option("--json", "as_json", is_flag=True, help="The endpoints as one JSON object on stdout.")
-def monitor_command(as_json: bool, **options: str | None) -> None:
+def monitor_command(as_json: bool, insecure: bool, **options: str | None) -> None:
     """Start an engine and watch it: the live view beside the microscope."""
     from gui.display import require_display, require_qt
 
@@ -35,19 +38,31 @@ def monitor_command(as_json: bool, **options: str | None) -> None:
     require_qt()
     # What is not given is left to `livestem serve`, so that both commands have the same defaults.
     arguments = [part for name, value in options.items() if value for part in (f"--{name}", value)]
+    if insecure:
+        arguments.append("--insecure")
+    keys = viewer_keys(options["keys"])
     with _child_engine(arguments) as (engine, endpoints):
         said = json.dumps(asdict(endpoints)) if as_json else f"Send the scan to {endpoints.listen}"
         click.echo(said)
         sys.stdout.flush()
-        _open_window(endpoints, engine.exit_code, None)
+        _open_window(from_this_computer(endpoints), engine.exit_code, None, keys)
 
 
 @click.command("view")
 @click.argument("target")
 @click.option("--snapshot", metavar="PNG", type=click.Path(dir_okay=False), help="Draw the window to a file.")
 @click.option("--control", metavar="ENDPOINT", help="Control endpoint of the engine, if not as it says.")
+@click.option(
+    "--keys",
+    "keys_dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Keys for an engine that has some.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The picture's path as one JSON object on stdout.")
-def view_command(target: str, snapshot: str | None, control: str | None, as_json: bool) -> None:
+def view_command(
+    target: str, snapshot: str | None, control: str | None, keys_dir: str | None, as_json: bool
+) -> None:
     """Look at a result, a recording, or a running engine.
 
     TARGET is a file, or tcp://host:port where an engine publishes its state.
@@ -57,6 +72,8 @@ def view_command(target: str, snapshot: str | None, control: str | None, as_json
     is_engine = "://" in target
     if not is_engine:
         require_file(Path(target))
+        require_no_keys(target, keys_dir)
+    keys = viewer_keys(keys_dir)
     if snapshot is None:
         require_display()
     else:
@@ -64,7 +81,7 @@ def view_command(target: str, snapshot: str | None, control: str | None, as_json
     require_qt()
     picture = Path(snapshot) if snapshot else None
     if is_engine:
-        _open_window(running_engine(target, control), lambda: None, picture)
+        _open_window(running_engine(target, control, keys), lambda: None, picture, keys)
         _say_picture(picture, as_json)
         return
     arguments = ["--result", target, "--publish", FREE_PORT, "--control", FREE_PORT]
@@ -98,7 +115,38 @@ def require_file(path: Path) -> None:
         )
 
 
-def running_engine(publish: str, control: str | None) -> "Endpoints":
+def require_no_keys(target: str, keys_dir: str | None) -> None:
+    """Refuse keys where there is nothing to protect.
+
+    Raises
+    ------
+    SettingsError
+        Keys were given for a file.
+    """
+    from streamer.errors import SettingsError
+
+    if keys_dir is not None:
+        raise SettingsError(
+            f"--keys is for a running engine, and {target} is a file. Expected tcp://host:port. Leave --keys out."
+        )
+
+
+def viewer_keys(folder: str | None) -> "ClientKeys | None":
+    """The keys of a viewer, or of a reader where `folder` has no others; None without a folder.
+
+    Raises
+    ------
+    SettingsError
+        They cannot be used.
+    """
+    if folder is None:
+        return None
+    from streamer.security.keys import load_viewer_keys
+
+    return load_viewer_keys(Path(folder))
+
+
+def running_engine(publish: str, control: str | None, keys: "ClientKeys | None" = None) -> "Endpoints":
     """Both endpoints of an engine of which the published one is known: its state says the other.
 
     Raises
@@ -112,6 +160,7 @@ def running_engine(publish: str, control: str | None) -> "Endpoints":
 
     from gui.engine_process import Endpoints
     from streamer.errors import EngineUnreachable, SettingsError, WireError
+    from streamer.security.curve import protect_client
     from streamer.wire.control import decode
 
     if control is not None:
@@ -120,11 +169,12 @@ def running_engine(publish: str, control: str | None) -> "Endpoints":
     try:
         states = context.socket(zmq.SUB)
         states.setsockopt(zmq.SUBSCRIBE, b"")
+        protect_client(states, keys)
         states.connect(publish)
         if not states.poll(int(FIRST_STATE_S * 1000)):
             raise EngineUnreachable(
                 f"No engine publishes at {publish} (waited {FIRST_STATE_S:g} s). "
-                "Check the address, or start one with `livestem serve`."
+                "Check the address and the keys, or start one with `livestem serve`."
             )
         told = decode(states.recv_multipart()).header["endpoints"]["control"]
     except zmq.ZMQError as error:
@@ -147,6 +197,18 @@ def reachable_control(publish: str, told: str) -> str:
     return f"{scheme}://{publish.partition('://')[2].rpartition(':')[0]}:{port}"
 
 
+def from_this_computer(endpoints: "Endpoints") -> "Endpoints":
+    """Endpoints of an engine that runs here: one bound to every address is reached by loopback."""
+    from dataclasses import replace
+
+    here = "tcp://127.0.0.1:0"
+    return replace(
+        endpoints,
+        publish=reachable_control(here, endpoints.publish),
+        control=reachable_control(here, endpoints.control),
+    )
+
+
 @contextmanager
 def _child_engine(arguments: list[str]) -> Iterator[tuple["EngineProcess", "Endpoints"]]:
     """An engine of our own; at the end its input is closed, and what it still does is said."""
@@ -165,7 +227,12 @@ def _child_engine(arguments: list[str]) -> Iterator[tuple["EngineProcess", "Endp
             )
 
 
-def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], picture: Path | None) -> None:
+def _open_window(
+    endpoints: "Endpoints",
+    exit_code: Callable[[], int | None],
+    picture: Path | None,
+    keys: "ClientKeys | None" = None,
+) -> None:
     """Open the window on an engine until it is closed; or draw it to `picture`."""
     import faulthandler
     import signal
@@ -187,7 +254,7 @@ def _open_window(endpoints: "Endpoints", exit_code: Callable[[], int | None], pi
     theme.enable_high_dpi()
     app = QtWidgets.QApplication(["livestem"])
     theme.apply(app)
-    refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code)
+    refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys)
     refresh.start()
     window = MainWindow(refresh, errors)
     try:

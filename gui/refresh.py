@@ -19,6 +19,7 @@ from gui.presenters.snapshot import Link, Notice, PatternAnswer, Snapshot, Strea
 from gui.presenters.status import EngineStatus
 from streamer.client import EngineClient
 from streamer.errors import EngineUnreachable, LivestemError, WireError
+from streamer.security.keys import ClientKeys
 
 POLL_S = 0.02
 SILENCE_S = 2.0
@@ -54,6 +55,8 @@ class RefreshThread:
         Tells how the engine's process ended, None while it runs or where it is not ours.
     clock
         Seconds that only go forward.
+    keys
+        For an engine that was started with keys.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class RefreshThread:
         control: str,
         engine_exit_code: Callable[[], int | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        keys: ClientKeys | None = None,
     ) -> None:
+        self._keys = keys
         self._publish_endpoint, self._control_endpoint = publish, control
         self._engine_exit_code = engine_exit_code
         self._clock = clock
@@ -118,7 +123,8 @@ class RefreshThread:
                 try:
                     # A new client each time: what an engine that is gone never read is thrown away with the
                     # old socket, so that no stale "stop" reaches the engine that comes back.
-                    with EngineClient(self._publish_endpoint, self._control_endpoint, context) as client:
+                    publish, control = self._publish_endpoint, self._control_endpoint
+                    with EngineClient(publish, control, context, self._keys) as client:
                         self._follow(client)
                 except EngineUnreachable:
                     self._lose_engine()

@@ -43,6 +43,12 @@ FAULTS = (
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the faults' random choices."
 )
 @click.option(
+    "--keys",
+    "keys_dir",
+    type=click.Path(path_type=Path),
+    help="Folder with engine.key and sender.key_secret, for an engine that was started with keys.",
+)
+@click.option(
     "--scan-id", type=click.UUID, help="Continue this scan, which an earlier replay of the same file began."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -54,6 +60,7 @@ def command(
     wait: float,
     faults: tuple[str, ...],
     seed: int,
+    keys_dir: Path | None,
     scan_id: UUID | None,
     as_json: bool,
 ) -> int:
@@ -68,13 +75,15 @@ def command(
     from simulators.faults import parse_faults
     from simulators.sender import Sender
     from streamer.formats.open_scan import open_scan
+    from streamer.security.keys import load_client_keys
 
+    keys = load_client_keys(keys_dir, "sender") if keys_dir else None
     console = Console(stderr=True)
     with open_scan(file) as scan, zmq.Context() as context:
         # Every replay is a scan of its own, also that of a recording.
         scan.info = replace(scan.info, scan_id=str(scan_id or uuid4()))
         hz, wrong = _rate(rate, scan.info.dwell_s), parse_faults(faults, seed)
-        sender = Sender(scan, endpoint, context, hz, batch, wait, faults=wrong, said=_tell)
+        sender = Sender(scan, endpoint, context, hz, batch, wait, faults=wrong, said=_tell, keys=keys)
         try:
             with Progress(console=console, disable=not console.is_terminal) as bars:
                 task = bars.add_task("sending", total=scan.info.n_frames)

@@ -25,6 +25,8 @@ from streamer.errors import (
 )
 from streamer.formats.scan_file import ScanFile
 from streamer.model import FinishReason, ScanInfo, ScanOrder
+from streamer.security.curve import protect_client
+from streamer.security.keys import ClientKeys
 from streamer.wire.codec import Part, decode, encode, make_frames
 from streamer.wire.messages import (
     NO_SCAN,
@@ -92,6 +94,8 @@ class Sender:
         What goes wrong on purpose.
     said
         Takes sentences for the operator.
+    keys
+        For an engine that was started with keys.
     """
 
     def __init__(
@@ -105,7 +109,9 @@ class Sender:
         clock: Callable[[], float] = time.monotonic,
         faults: Faults | None = None,
         said: Callable[[str], None] = lambda sentence: None,
+        keys: ClientKeys | None = None,
     ) -> None:
+        self._keys = keys
         self._scan, self._info, self._endpoint = scan, _as_held(scan.info), endpoint
         self._context, self._rate_hz, self._wait_s, self._clock = context, rate_hz, wait_s, clock
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
@@ -176,6 +182,7 @@ class Sender:
         socket.setsockopt(zmq.ROUTING_ID, self._identity)
         # Nothing is queued for an engine that is away: it would find stale frames when it comes back.
         socket.setsockopt(zmq.IMMEDIATE, 1)
+        protect_client(socket, self._keys)
         try:
             socket.connect(self._endpoint)
         except zmq.ZMQError as error:
@@ -199,7 +206,7 @@ class Sender:
         if self._began_s is None:
             return EngineUnreachable(
                 f"No engine answered at {self._endpoint} within {self._wait_s:g} s. "
-                "Start `livestem serve` or `livestem monitor`, or check the endpoint. Nothing was sent."
+                "Start `livestem serve` or `livestem monitor`, or check the endpoint and the keys. Nothing was sent."
             )
         return StreamLost(
             f"The engine at {self._endpoint} has been silent for {self._clock() - self._last_heard_s:.0f} s. "

@@ -17,6 +17,8 @@ import zmq
 from numpy.typing import NDArray
 
 from streamer.errors import EngineUnreachable, LivestemError, WireError
+from streamer.security.curve import protect_client
+from streamer.security.keys import ClientKeys
 from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 DEFAULT_TIMEOUT_S = 5.0
@@ -30,10 +32,19 @@ class EngineClient:
     publish, control
         Endpoints of the engine's PUB socket (states) and ROUTER socket (requests), as `livestem serve`
         prints them.
+    context
+        Of the sockets; None: the process's own.
+    keys
+        For an engine started with --keys (`streamer.security.keys.load_viewer_keys`); with them, an engine
+        that does not hold the expected key gets no request and is not believed.
     """
 
     def __init__(
-        self, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self,
+        publish: str,
+        control: str,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         self._context = context or zmq.Context.instance()
         self._control_endpoint = control
@@ -41,9 +52,11 @@ class EngineClient:
         self._states.setsockopt(zmq.LINGER, 0)
         self._states.setsockopt(zmq.RCVHWM, 16)
         self._states.setsockopt(zmq.SUBSCRIBE, b"")
+        protect_client(self._states, keys)
         self._states.connect(publish)
         self._requests = self._context.socket(zmq.DEALER)
         self._requests.setsockopt(zmq.LINGER, 0)
+        protect_client(self._requests, keys)
         self._requests.connect(control)
         self._request_ids = itertools.count(1)
 
@@ -75,7 +88,8 @@ class EngineClient:
         """
         if not self._states.poll(int(timeout_s * 1000)):
             raise EngineUnreachable(
-                f"No engine published its state within {timeout_s:g} s. Check the endpoint, or start `livestem serve`."
+                f"No engine published its state within {timeout_s:g} s. "
+                "Check the endpoint and the keys, or start `livestem serve`."
             )
         return decode(self._states.recv_multipart()).header
 
@@ -97,8 +111,13 @@ class EngineClient:
         """
         request_id = next(self._request_ids)
         header = {"type": "request", "id": request_id, "method": method, "params": params}
-        self._requests.send_multipart(encode(ControlMessage(header, arrays)), copy=True)
         deadline = time.monotonic() + timeout_s
+        # Where the key is refused ZeroMQ gives the connection up, and a send would wait for ever.
+        self._requests.setsockopt(zmq.SNDTIMEO, int(timeout_s * 1000))
+        try:
+            self._requests.send_multipart(encode(ControlMessage(header, arrays)), copy=True)
+        except zmq.Again:
+            raise self._unreachable(timeout_s) from None
         while (left_s := deadline - time.monotonic()) > 0:
             if not self._requests.poll(max(1, int(left_s * 1000))):
                 continue
@@ -111,9 +130,12 @@ class EngineClient:
             if not reply.header.get("ok"):
                 raise LivestemError(str(reply.header.get("error", "The engine refused without a reason.")))
             return reply
-        raise EngineUnreachable(
+        raise self._unreachable(timeout_s)
+
+    def _unreachable(self, timeout_s: float) -> EngineUnreachable:
+        return EngineUnreachable(
             f"No engine answered at {self._control_endpoint} within {timeout_s:g} s. "
-            "Check the endpoint, or start `livestem serve`."
+            "Check the endpoint and the keys, or start `livestem serve`."
         )
 
     def state(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:

@@ -6,16 +6,18 @@ import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from streamer.errors import SettingsError
 
+if TYPE_CHECKING:
+    from streamer.security.keys import EngineKeys
+
 DEFAULT_LISTEN = "tcp://127.0.0.1:9999"
 DEFAULT_PUBLISH = "tcp://127.0.0.1:10000"
 DEFAULT_CONTROL = "tcp://127.0.0.1:10001"
-LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://", "inproc://")
 
 
 @click.command("serve", short_help="The engine alone.")
@@ -45,6 +47,14 @@ LOOPBACK = ("tcp://127.", "tcp://localhost:", "tcp://[::1]:", "ipc://", "inproc:
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path), help="Analysis settings (TOML)."
 )
+@click.option(
+    "--keys",
+    "keys_dir",
+    type=click.Path(path_type=Path),
+    help="Folder made by `livestem keys`: only those on its list may connect, encrypted.",
+)
+@click.option("--insecure", is_flag=True, help="Accept an endpoint that other computers reach, without keys.")
+@click.option("--read-only", is_flag=True, help="Viewers watch, and change nothing.")
 @click.option("--once", is_flag=True, help="End with the first scan; the exit code says how it ended.")
 @click.option(
     "--result",
@@ -69,16 +79,18 @@ def command(
     sync: str,
     analyze: bool,
     settings_path: Path | None,
+    keys_dir: Path | None,
+    insecure: bool,
+    read_only: bool,
     once: bool,
     result_path: Path | None,
     until_stdin_closes: bool,
     as_json: bool,
 ) -> int:
     """Receive a scan over ZeroMQ, record it, cluster it live, analyse it when it ends."""
-    for endpoint in (listen, publish, control):
-        _refuse_unprotected(endpoint)
+    security = _security((listen, publish, control), keys_dir, insecure)
     if result_path is not None:
-        return _serve_result(result_path, publish, control, until_stdin_closes, as_json)
+        return _serve_result(result_path, publish, control, security, read_only, until_stdin_closes, as_json)
     from streamer.record.recorder import SyncMode
     from streamer.serve.engine import EngineOptions
     from streamer.settings import AnalysisSettings, load_settings
@@ -86,7 +98,18 @@ def command(
     if record_dir is not None:
         _make_folder(record_dir)
     settings = load_settings(settings_path) if settings_path else AnalysisSettings()
-    options = EngineOptions(listen, publish, control, record_dir, SyncMode(sync), analyze, once, settings)
+    options = EngineOptions(
+        listen,
+        publish,
+        control,
+        record_dir,
+        SyncMode(sync),
+        analyze,
+        once,
+        settings,
+        security=security,
+        read_only=read_only,
+    )
     return _serve_scans(options, until_stdin_closes, as_json)
 
 
@@ -119,13 +142,21 @@ def _serve_scans(options: Any, until_stdin_closes: bool, as_json: bool) -> int:
     return 0
 
 
-def _serve_result(path: Path, publish: str, control: str, until_stdin_closes: bool, as_json: bool) -> int:
+def _serve_result(
+    path: Path,
+    publish: str,
+    control: str,
+    security: "EngineKeys | None",
+    read_only: bool,
+    until_stdin_closes: bool,
+    as_json: bool,
+) -> int:
     import zmq
 
     from streamer.serve.result_server import ResultServer
 
     with zmq.Context() as context:
-        server = ResultServer(path, publish, control, context)
+        server = ResultServer(path, publish, control, context, security, read_only)
         _announce(server.endpoints, as_json)
         if until_stdin_closes:
             _watch_stdin(server.request_quit)
@@ -133,12 +164,21 @@ def _serve_result(path: Path, publish: str, control: str, until_stdin_closes: bo
     return 0
 
 
-def _refuse_unprotected(endpoint: str) -> None:
-    if not endpoint.startswith(LOOPBACK):
+def _security(endpoints: tuple[str, ...], keys_dir: Path | None, insecure: bool) -> "EngineKeys | None":
+    """The engine's keys, None without; refuses endpoints that would be open to others."""
+    from streamer.security.endpoints import check_endpoint, is_loopback
+    from streamer.security.keys import load_engine_keys
+
+    if keys_dir is not None and insecure:
         raise SettingsError(
-            f"{endpoint} is reachable from other computers and this version has no keys to protect it. "
-            "Expected a loopback address such as tcp://127.0.0.1:9999. Use an SSH tunnel to reach it from elsewhere."
+            "--keys and --insecure contradict each other. Expected one of them. Leave --insecure out. "
+            "Nothing was started."
         )
+    for endpoint in endpoints:
+        check_endpoint(endpoint, keys_dir is not None, insecure)
+        if insecure and not is_loopback(endpoint):
+            _tell(f"Warning: {endpoint} is open: whoever reaches this computer may use it, and can listen.")
+    return load_engine_keys(keys_dir) if keys_dir is not None else None
 
 
 def _make_folder(folder: Path) -> None:

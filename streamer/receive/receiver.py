@@ -15,6 +15,8 @@ import zmq
 from streamer.errors import LivestemError, SettingsError, StreamLost, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.stream import HostBusy, ScanSession, ScanStream
+from streamer.security.curve import STREAM, protect_server
+from streamer.security.keys import EngineKeys
 from streamer.wire.codec import HeaderError, VersionError, decode, encode
 from streamer.wire.messages import (
     MAX_PAYLOAD_BYTES,
@@ -75,6 +77,8 @@ class Receiver:
         Of the sockets.
     clock
         Seconds.
+    security
+        Keys that may connect; None: whoever reaches the endpoint may send.
 
     Raises
     ------
@@ -88,6 +92,7 @@ class Receiver:
         host: ScanHost,
         context: zmq.Context[zmq.Socket[bytes]],
         clock: Callable[[], float] = time.monotonic,
+        security: EngineKeys | None = None,
     ) -> None:
         self._host, self._clock = host, clock
         self._socket = context.socket(zmq.ROUTER)
@@ -95,6 +100,7 @@ class Receiver:
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
         # A sender that gives itself a routing id stays the same sender when its connection comes back.
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        protect_server(self._socket, security, STREAM)
         try:
             self._socket.bind(listen)
         except zmq.ZMQError as error:

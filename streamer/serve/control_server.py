@@ -16,12 +16,16 @@ from streamer.formats.scan_file import ScanFile
 from streamer.live.pipeline import Overrides
 from streamer.live.session import overrides_with
 from streamer.live.snapshot import LiveSnapshot
+from streamer.security.curve import VIEW, may_change, protect_server
+from streamer.security.keys import EngineKeys
 from streamer.serve.on_demand import mean_pattern, virtual_image
 from streamer.serve.publish import bind
 from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 MAX_REQUEST_BYTES = 64 << 20
 MAX_JOBS = 8
+READING_METHODS = frozenset({"state", "get", "pattern", "mean_pattern", "virtual_image", "health"})
+"""What a reader may ask for. Everything else counts as changing something, also what is added later."""
 
 
 class Served(Protocol):
@@ -65,13 +69,33 @@ class Served(Protocol):
 
 
 class ControlServer:
-    """The ROUTER socket; one thread calls `serve`."""
+    """The ROUTER socket; one thread calls `serve`.
 
-    def __init__(self, endpoint: str, context: zmq.Context[zmq.Socket[bytes]], served: Served) -> None:
-        self._served = served
+    Parameters
+    ----------
+    endpoint, context
+        Of the socket.
+    served
+        What is asked for and changed.
+    security
+        Keys that may connect; those of readers change nothing. None: whoever reaches the endpoint may.
+    read_only
+        Nobody changes anything.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        context: zmq.Context[zmq.Socket[bytes]],
+        served: Served,
+        security: EngineKeys | None = None,
+        read_only: bool = False,
+    ) -> None:
+        self._served, self._security, self._read_only = served, security, read_only
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
+        protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-on-demand")
         self._jobs: list[tuple[bytes, int, Future[NamedArray]]] = []
@@ -81,8 +105,9 @@ class ControlServer:
         wait_ms = int(timeout_s * 1000)
         while self._socket.poll(wait_ms):
             wait_ms = 0
-            identity, *frames = self._socket.recv_multipart()
-            self._answer(identity, frames)
+            # Not copied: a frame says which key its connection proved to hold.
+            identity, *frames = self._socket.recv_multipart(copy=False)
+            self._answer(identity.bytes, frames)
         for job in [job for job in self._jobs if job[2].done()]:
             self._jobs.remove(job)
             identity, request_id, future = job
@@ -97,9 +122,9 @@ class ControlServer:
         self._beside.shutdown(cancel_futures=True)
         self._socket.close()
 
-    def _answer(self, identity: bytes, frames: list[bytes]) -> None:
+    def _answer(self, identity: bytes, frames: list[zmq.Frame]) -> None:
         try:
-            message = decode(frames)
+            message = decode([frame.bytes for frame in frames])
         except WireError as error:
             self._refuse(identity, 0, str(error))
             return
@@ -110,11 +135,27 @@ class ControlServer:
             )
             return
         try:
+            self._check_right(message.header.get("method"), frames[0])
             self._dispatch(identity, request_id, message)
         except LivestemError as error:
             self._refuse(identity, request_id, str(error))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             self._refuse(identity, request_id, f"The request's parameters cannot be used: {error}.")
+
+    def _check_right(self, method: Any, frame: zmq.Frame) -> None:
+        """Refuse to change anything for somebody who may only read."""
+        if isinstance(method, str) and method in READING_METHODS:
+            return
+        if self._read_only:
+            why = "this engine was started with --read-only"
+        elif self._security is not None and not may_change(self._security, frame):
+            why = "this viewer's key may only read"
+        else:
+            return
+        raise LivestemError(
+            f"Request '{method}' was refused: {why}. Expected one of {', '.join(sorted(READING_METHODS))}. "
+            "Ask whoever runs the engine. Nothing was changed."
+        )
 
     def _dispatch(self, identity: bytes, request_id: int, message: ControlMessage) -> None:
         method, params = message.header.get("method"), dict(message.header.get("params") or {})

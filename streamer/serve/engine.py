@@ -24,6 +24,8 @@ from streamer.model import EngineState, FinishReason, FrameCounters, Problem, Sc
 from streamer.receive.receiver import Receiver
 from streamer.receive.stream import HostBusy
 from streamer.record.recorder import SyncMode
+from streamer.security.key_check import KeyCheck
+from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
 from streamer.serve.control_server import ControlServer
@@ -54,6 +56,8 @@ class EngineOptions:
     analyze: bool = True
     once: bool = False
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
+    security: EngineKeys | None = None
+    read_only: bool = False
 
 
 class Engine:
@@ -92,11 +96,15 @@ class Engine:
         self.last_state: dict[str, Any] = {}
         self.rates = Rates()
         with contextlib.ExitStack() as opened:
-            self._publisher = opened.enter_context(contextlib.closing(Publisher(options.publish, context)))
-            self._control = opened.enter_context(
-                contextlib.closing(ControlServer(options.control, context, self))
+            security = options.security
+            self._key_check = opened.enter_context(contextlib.closing(KeyCheck(context, security)))
+            self._publisher = opened.enter_context(
+                contextlib.closing(Publisher(options.publish, context, security))
             )
-            self._receiver = Receiver(options.listen, self, context, clock=clock)
+            self._control = opened.enter_context(
+                contextlib.closing(ControlServer(options.control, context, self, security, options.read_only))
+            )
+            self._receiver = Receiver(options.listen, self, context, security=security, clock=clock)
             opened.pop_all()
         self.endpoints = {
             "listen": self._receiver.endpoint,
@@ -114,6 +122,8 @@ class Engine:
                 self._receiver.raise_if_failed()
                 self._follow_scan()
                 self._follow_analysis()
+                for text in self._key_check.problems():
+                    self._say("key_refused", text)
                 self._publish_if_due()
             self._publish()
         finally:
@@ -135,6 +145,7 @@ class Engine:
             self._analysis.close()
         self._control.close()
         self._publisher.close()
+        self._key_check.close()
 
     def request_quit(self, when: str = "now") -> None:
         """End "now", or when "idle": no scan, no analysis. From any thread."""

@@ -12,6 +12,8 @@ import zmq
 from streamer.errors import SettingsError
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState, FrameCounters
+from streamer.security.curve import VIEW, protect_server
+from streamer.security.keys import EngineKeys
 from streamer.wire.control import ControlMessage, encode
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from streamer.serve.engine import Engine
 
 RATE_WINDOW_S = 2.0
+MAX_SUBSCRIPTION_BYTES = 4096
+"""Of what a viewer may send to the PUB socket: subscriptions, and the handshake of keys."""
 
 
 def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
@@ -41,12 +45,22 @@ def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
 
 
 class Publisher:
-    """The PUB socket. A slow or lost viewer costs nothing: its messages are dropped."""
+    """The PUB socket. A slow or lost viewer costs nothing: its messages are dropped.
 
-    def __init__(self, endpoint: str, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    With `security`, only viewers and readers on its list receive anything.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        context: zmq.Context[zmq.Socket[bytes]],
+        security: EngineKeys | None = None,
+    ) -> None:
         self._socket = context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.SNDHWM, 16)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_SUBSCRIPTION_BYTES)
+        protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)
 
     def publish(self, fields: dict[str, Any]) -> None:

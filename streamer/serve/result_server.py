@@ -15,6 +15,8 @@ from streamer.formats.scan_file import ScanFile
 from streamer.live.pipeline import Overrides
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.security.key_check import KeyCheck
+from streamer.security.keys import EngineKeys
 from streamer.serve.boards import snapshot_of_recording, snapshot_of_result
 from streamer.serve.control_server import ControlServer
 from streamer.serve.publish import Publisher, constant_fields, snapshot_fields
@@ -26,6 +28,17 @@ TICK_S = 0.02
 class ResultServer:
     """Serves one file until asked to end.
 
+    Parameters
+    ----------
+    path
+        A result or a recording.
+    publish, control, context
+        Of the sockets.
+    security
+        Keys that may connect; None: whoever reaches the endpoints may.
+    read_only
+        Nobody may end it through the control socket.
+
     Raises
     ------
     ResultError
@@ -33,7 +46,13 @@ class ResultServer:
     """
 
     def __init__(
-        self, path: Path, publish: str, control: str, context: zmq.Context[zmq.Socket[bytes]]
+        self,
+        path: Path,
+        publish: str,
+        control: str,
+        context: zmq.Context[zmq.Socket[bytes]],
+        security: EngineKeys | None = None,
+        read_only: bool = False,
     ) -> None:
         self.overrides = Overrides()
         self._quit = False
@@ -47,8 +66,11 @@ class ResultServer:
         self._counters = FrameCounters().to_json()
         self._load(path)
         with contextlib.ExitStack() as opened:
-            self._publisher = opened.enter_context(contextlib.closing(Publisher(publish, context)))
-            self._control = opened.enter_context(contextlib.closing(ControlServer(control, context, self)))
+            self._key_check = opened.enter_context(contextlib.closing(KeyCheck(context, security)))
+            self._publisher = opened.enter_context(contextlib.closing(Publisher(publish, context, security)))
+            self._control = opened.enter_context(
+                contextlib.closing(ControlServer(control, context, self, security, read_only))
+            )
             opened.pop_all()
         self.endpoints = {
             "listen": None,
@@ -62,12 +84,14 @@ class ResultServer:
         try:
             while not self._quit:
                 self._control.serve(TICK_S)
+                self._problems += [Problem("key_refused", text) for text in self._key_check.problems()]
                 if time.monotonic() - last_s >= PUBLISH_PERIOD_S:
                     last_s = time.monotonic()
                     self._publisher.publish(self.state_object())
         finally:
             self._control.close()
             self._publisher.close()
+            self._key_check.close()
             if self._scan is not None:
                 self._scan.close()
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -9,8 +11,9 @@ from click.testing import CliRunner
 from gui import app
 from gui.app import monitor_command, reachable_control, running_engine, view_command
 from gui.display import require_qt
-from gui.engine_process import EngineProcess, EngineStartError
+from gui.engine_process import Endpoints, EngineProcess, EngineStartError
 from streamer.errors import EngineUnreachable, FileFormatError, LivestemError, SettingsError
+from streamer.security.keys import load_client_keys, make_keys
 
 GOOD_CHILD = """
 import json, sys
@@ -59,6 +62,52 @@ def test_without_a_display_view_says_the_same(no_display, tmp_path):
     path = tmp_path / "scan.h5"
     path.touch()
     assert "--snapshot" in str(run(view_command, str(path)))
+
+
+def test_keys_are_not_for_files_and_a_folder_without_any_is_refused(tmp_path):
+    (tmp_path / "scan.h5").touch()
+    error = run(view_command, str(tmp_path / "scan.h5"), "--keys", str(tmp_path))
+    assert isinstance(error, SettingsError)
+    assert "is a file" in str(error)
+    error = run(view_command, "tcp://127.0.0.1:9", "--keys", str(tmp_path))
+    assert "reader.key_secret does not exist" in str(error)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What `monitor` starts: the engine's arguments, and the window's endpoints and keys."""
+    seen = {}
+
+    @contextmanager
+    def child_engine(arguments):
+        seen["arguments"] = arguments
+        yield (
+            SimpleNamespace(exit_code=lambda: None),
+            Endpoints("tcp://0.0.0.0:2", "tcp://*:3", "tcp://0.0.0.0:1"),
+        )
+
+    def open_window(endpoints, exit_code, picture, keys):
+        seen["endpoints"], seen["keys"] = endpoints, keys
+
+    monkeypatch.setattr(app, "_child_engine", child_engine)
+    monkeypatch.setattr(app, "_open_window", open_window)
+    return seen
+
+
+def test_monitor_hands_its_keys_to_engine_and_window_and_reaches_an_open_engine_by_loopback(
+    started, tmp_path
+):
+    make_keys(tmp_path / "k")
+    assert run(monitor_command, "--keys", str(tmp_path / "k")) is None
+    assert started["arguments"] == ["--keys", str(tmp_path / "k")]
+    assert started["keys"] == load_client_keys(tmp_path / "k", "viewer")
+    assert started["endpoints"] == Endpoints("tcp://127.0.0.1:2", "tcp://127.0.0.1:3", "tcp://0.0.0.0:1")
+
+
+def test_monitor_hands_on_that_insecure_was_said(started):
+    assert run(monitor_command, "--insecure") is None
+    assert started["arguments"] == ["--insecure"]
+    assert started["keys"] is None
 
 
 def test_where_nobody_publishes_view_ends_with_9(monkeypatch):
