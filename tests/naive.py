@@ -54,14 +54,14 @@ def resample(frame, shift_y, shift_x, weights_of):
 
 
 def clean_frame(frame, max_bad):
-    bad = ~np.isfinite(frame.astype(np.float64))
+    bad = ~(np.abs(frame.astype(np.float64)) <= 1e12)
     if bad.sum() > max_bad:
         return np.zeros(frame.shape), int(bad.sum())
     out = frame.astype(np.float64).copy()
     for y, x in zip(*np.nonzero(bad), strict=True):
         near = frame[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].astype(np.float64)
-        finite = near[np.isfinite(near)]
-        out[y, x] = finite.mean() if len(finite) else 0.0
+        good = near[np.abs(near) <= 1e12]
+        out[y, x] = good.mean() if len(good) else 0.0
     return out, int(bad.sum())
 
 
@@ -85,3 +85,7 @@ def gather_features(patterns, pixels):
 def assign_nearest(features, centroids):
     distances = ((features[:, None].astype(np.float64) - centroids[None].astype(np.float64)) ** 2).sum(axis=2)
     return distances.argmin(axis=1), distances.min(axis=1)
+
+
+def squared_distances(points, centre):
+    return ((points - centre) ** 2).sum(axis=1)

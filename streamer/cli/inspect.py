@@ -1,4 +1,4 @@
-"""``livestem inspect``: what a file holds, in words."""
+"""``livestem inspect``: what a file holds, in words; and the repair of a recording that has no end."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,14 @@ import click
 
 @click.command("inspect", short_help="What a file holds.")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--repair", is_flag=True, help="First close a recording that a kill or a power cut left open.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(file: Path, as_json: bool) -> int:
+def command(file: Path, repair: bool, as_json: bool) -> int:
     """Shape, calibration, missing frames and counters of a scan, recording or result FILE."""
+    if repair:
+        from streamer.record.repair import repair_recording
+
+        repair_recording(file)
     facts = _facts(file)
     if as_json:
         click.echo(json.dumps(facts))
@@ -23,44 +28,58 @@ def command(file: Path, as_json: bool) -> int:
 
 
 def _facts(file: Path) -> dict[str, Any]:
-    from streamer.analysis.result_file import is_result, open_result
+    from streamer.analysis.result_file import is_result
     from streamer.formats.open_scan import open_scan
     from streamer.formats.recording import RecordingReader
 
     if file.exists() and not file.is_dir() and is_result(file):
-        result = open_result(file)
-        names = ("source", "settings_id", "seed", "created", "seconds", "calibration")
-        clusters = [f"{node.name}: {node.n_patterns}" for node in result.nodes]
-        return {
-            "kind": "result",
-            "file": str(file),
-            **{name: result.attrs[name] for name in names},
-            "nodes": clusters,
-        }
+        return _facts_of_result(file)
     with open_scan(file) as scan:
         info = scan.info
-        missing = int((scan.received == 0).sum())
         facts: dict[str, Any] = {
             "kind": "recording" if isinstance(scan, RecordingReader) else "EMPAD RAW",
             "file": str(scan.path),
             "scan_shape": list(info.scan_shape),
             "detector_shape": list(info.detector_shape),
             "dtype": info.dtype,
-            "frames_missing": missing,
+            "frames_missing": int((scan.received == 0).sum()),
             "frames_nonfinite": int((scan.received == 2).sum()),
             "dwell_s": info.dwell_s,
             "calibration": info.calibration.to_json(),
         }
-        if isinstance(scan, RecordingReader):
-            end = scan.end()
-            facts["scan_id"] = info.scan_id
-            facts["end"] = end if end else "not written: the engine was killed, or the scan still runs"
-    return facts
+        return facts | _facts_of_recording(scan) if isinstance(scan, RecordingReader) else facts
+
+
+def _facts_of_recording(recording: Any) -> dict[str, Any]:
+    from streamer.formats.recording_schema import NOT_SYNCED
+
+    end = recording.end()
+    facts = {
+        "scan_id": recording.info.scan_id,
+        "order": recording.info.order.value,
+        "frames_not_synced": int((recording.marks & NOT_SYNCED > 0).sum()),
+        "end": end or "not written: the scan still runs, or the engine was killed (--repair closes the file)",
+    }
+    return facts | ({"counters": end["counters"]} if end else {})
+
+
+def _facts_of_result(file: Path) -> dict[str, Any]:
+    from streamer.analysis.result_file import open_result
+
+    result = open_result(file)
+    names = ("source", "settings_id", "seed", "created", "seconds", "calibration")
+    return {
+        "kind": "result",
+        "file": str(file),
+        **{name: result.attrs[name] for name in names},
+        "nodes": [f"{node.name}: {node.n_patterns}" for node in result.nodes],
+    }
 
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None) or "unknown"
+        said = [f"{key} {item}" for key, item in value.items() if item is not None and key != "counters"]
+        return ", ".join(said) or "unknown"
     if isinstance(value, list):
         return (
             " x ".join(map(str, value))

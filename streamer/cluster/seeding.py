@@ -3,7 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.kernels.points import group_points, nearest_points, squared_distances
+
 MAX_ITERATIONS = 40
+N_CANDIDATES = 4
 
 
 def principal_components(
@@ -51,18 +54,22 @@ def best_of_starts(
 
 def plus_plus(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """k-means++ seeds (k, c): each drawn with probability proportional to the squared distance to the others."""
-    seeds = [points[rng.integers(len(points))]]
-    closest = ((points - seeds[0]) ** 2).sum(axis=1)
+    n = len(points)
+    seeds = [points[rng.integers(n)]]
+    closest, options = np.empty(n), np.empty((N_CANDIDATES, n))
+    squared_distances(points, seeds[0], closest)
     for _ in range(k - 1):
-        total = closest.sum()
-        if total <= 0:
-            seeds.append(points[rng.integers(len(points))])
+        summed = np.cumsum(closest)
+        if summed[-1] <= 0:
+            seeds.append(points[rng.integers(n)])
             continue
         # Of a few candidates the one that lowers the inertia most ("greedy" k-means++, as scikit-learn does).
-        candidates = np.searchsorted(np.cumsum(closest), rng.random(4) * total).clip(max=len(points) - 1)
-        options = [np.minimum(closest, ((points - points[c]) ** 2).sum(axis=1)) for c in candidates]
-        chosen = int(np.argmin([option.sum() for option in options]))
-        closest = options[chosen]
+        candidates = np.searchsorted(summed, rng.random(N_CANDIDATES) * summed[-1]).clip(max=n - 1)
+        for candidate, option in zip(candidates, options, strict=True):
+            squared_distances(points, points[candidate], option)
+        np.minimum(options, closest, out=options)
+        chosen = int(options.sum(axis=1).argmin())
+        closest[:] = options[chosen]
         seeds.append(points[candidates[chosen]])
     return np.array(seeds)
 
@@ -71,9 +78,9 @@ def nearest(
     points: NDArray[np.float64], centres: NDArray[np.float64]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Label (n,) and squared distance (n,) to the nearest centre."""
-    distances = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
-    labels = distances.argmin(axis=1).astype(np.int32)
-    return labels, distances[np.arange(len(points)), labels]
+    labels, distances = np.empty(len(points), np.int32), np.empty(len(points))
+    nearest_points(points, centres, labels, distances)
+    return labels, distances
 
 
 def lloyd_small(
@@ -81,13 +88,14 @@ def lloyd_small(
 ) -> tuple[NDArray[np.float64], float]:
     """Lloyd iterations on points of few dimensions until labels stay; centres (k, c) and inertia."""
     labels, distances = nearest(points, centres)
+    new_labels, inertia = labels.copy(), float(distances.sum())
+    sums, counts = np.empty_like(centres), np.empty(len(centres), np.int64)
     for _ in range(MAX_ITERATIONS):
-        members = np.eye(len(centres))[labels]
-        counts = members.sum(axis=0)
-        means = members.T @ points / np.maximum(counts, 1)[:, None]
+        group_points(points, labels, sums, counts)
+        means = sums / np.maximum(counts, 1)[:, None]
         centres = np.where(counts[:, None] > 0, means, centres)
-        new_labels, distances = nearest(points, centres)
+        inertia = nearest_points(points, centres, new_labels, distances)
         if np.array_equal(new_labels, labels):
             break
-        labels = new_labels
-    return centres, float(distances.sum())
+        labels, new_labels = new_labels, labels
+    return centres, inertia

@@ -80,6 +80,7 @@ def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
                 )
             info = ScanInfo.from_json(json.loads(attributes["start"]))
             settings = json.loads(attributes["settings"])
+            created_in = str(attributes.get("boot_id", ""))
             names = (DATA_PATH, RECEIVED_PATH, END_PATH, LABEL_MAPS_PATH)
             offsets = [file[name].id.get_offset() for name in names]
             shape, dtype = file[DATA_PATH].shape, file[DATA_PATH].dtype
@@ -94,7 +95,7 @@ def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
             f"The recording {path} holds {shape} {dtype}; its start header announces "
             f"{(*info.scan_shape, *info.detector_shape)} {info.dtype}. The file is damaged."
         )
-    layout = RecordingLayout(path, info, *offsets)
+    layout = RecordingLayout(path, info, *offsets, boot_id=created_in)
     n_bytes = layout.data_offset + info.n_positions * layout.frame_bytes
     if path.stat().st_size < n_bytes:
         raise FileFormatError(

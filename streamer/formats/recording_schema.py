@@ -56,6 +56,8 @@ class RecordingLayout:
         (2, END_SLOT_BYTES) uint8.
     label_maps_offset
         (2, scan_y, scan_x) int32.
+    boot_id
+        Of the computer's run in which the file was created; empty where the system does not tell.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class RecordingLayout:
     received_offset: int
     end_offset: int
     label_maps_offset: int
+    boot_id: str = ""
 
     @property
     def frame_bytes(self) -> int:
@@ -75,6 +78,14 @@ class RecordingLayout:
 def recording_name(info: ScanInfo, started: datetime) -> str:
     """File name of a recording; of the scan's id, which comes from the network, only letters and digits."""
     return f"{started:%Y%m%d-%H%M%S}_{id_in_name(info)}.h5"
+
+
+def boot_id() -> str:
+    """Which run of the computer this is: another one after a power cut. Empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def id_in_name(info: ScanInfo) -> str:
@@ -218,6 +229,7 @@ def _create_part(
         group.attrs["settings"] = settings_text
         group.attrs["start"] = start_text
         group.attrs["created"] = started.isoformat()
+        group.attrs["boot_id"] = boot_id()
         received = _allocate(file, RECEIVED_PATH, info.scan_shape, np.uint8, MISSING)
         end = _allocate(file, END_PATH, (N_END_SLOTS, END_SLOT_BYTES), np.uint8, 0)
         labels = _allocate(
@@ -228,7 +240,7 @@ def _create_part(
         file[DATA_PATH].attrs["units"] = "pixel intensity"
         file.flush()
         offsets = [dataset.get_offset() for dataset in (data, received, end, labels)]
-        return RecordingLayout(path, info, *offsets)
+        return RecordingLayout(path, info, *offsets, boot_id=boot_id())
 
 
 def _allocate(

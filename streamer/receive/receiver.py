@@ -31,6 +31,8 @@ from streamer.wire.messages import (
 )
 
 POLL_S = 0.02
+TAKEOVER_AFTER_S = 2.0
+"""A scan passes to another connection that knows its id only when its sender has missed two heartbeats."""
 HEARTBEAT_S = 1.0
 MAX_BURST = 64
 """Messages handled before acknowledgements are looked at again."""
@@ -237,6 +239,9 @@ class Receiver:
         info, stream = message.scan_info(), self._stream
         if stream is not None and info.continues(stream.info):
             if stream.last_word is None:
+                if sender != self._sender and now - stream.last_message_s < TAKEOVER_AFTER_S:
+                    self._refuse(sender, info.scan_id, RefusalCode.BUSY, self._busy_text(), final=False)
+                    return
                 # Its sender asks again, or comes back, perhaps as another process.
                 self._sender = sender
                 self._answer([stream.started(message.seq, now)])

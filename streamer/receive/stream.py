@@ -42,6 +42,9 @@ ACK_AGAIN_S = 1.0
 """An acknowledgement that says nothing new goes out this often: a sender that waits for credit for messages
 that were lost on the way learns from it that they were."""
 
+MAX_ASKS = 3
+"""How often in a row missing frames are asked for in vain: ends may cross requests on the way."""
+
 _REASONS = {
     EndReason.COMPLETE: FinishReason.COMPLETED,
     EndReason.ABORTED: FinishReason.STOPPED,
@@ -115,7 +118,8 @@ class ScanStream:
     _seq: int = 0
     _last_ack_s: float = 0.0
     _told: tuple[int, int] = (-1, -1)
-    _asked_again: int = -1
+    _n_asked: int = 0
+    _n_here_when_asked: int = -1
     _surplus_told: bool = False
     _n_sent: int = 0
     _ticks: int = TICKS_AFTER_PAUSE
@@ -217,7 +221,7 @@ class ScanStream:
         return []
 
     def take_end(self, message: End) -> list[ToSender]:
-        """The sender has nothing more; frames that it sent and that did not come are asked for once."""
+        """The sender has nothing more; frames that it sent and that did not come are asked for."""
         if self.finish_reason is not None:
             return []
         self.counters.frames_dropped_by_sender = message.frames_dropped_by_sender
@@ -226,14 +230,18 @@ class ScanStream:
         if (
             message.reason is EndReason.COMPLETE
             and n_here < min(message.frames_sent, self.info.n_frames)
-            and self._asked_again != n_here
+            and self._may_ask_again(n_here)
         ):
-            self._asked_again = n_here
             missing = tuple(self.sequence.seen.gaps(0, self._n_expected()))[:MAX_RANGES]
             text = f"{message.frames_sent} frames were sent, {n_here} arrived. Send the others again."
             return [self._refused(RefusalCode.INCOMPLETE, text, resend=missing)]
         self.end(_REASONS[message.reason])
         return []
+
+    def _may_ask_again(self, n_here: int) -> bool:
+        self._n_asked = self._n_asked + 1 if n_here == self._n_here_when_asked else 1
+        self._n_here_when_asked = n_here
+        return self._n_asked <= MAX_ASKS
 
     def end(self, reason: FinishReason) -> None:
         """Nothing more comes: close the ring, count what is missing."""

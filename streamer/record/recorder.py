@@ -18,17 +18,14 @@ from numpy.typing import NDArray
 from streamer.errors import RecordingError
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording_schema import (
-    END_SLOT_BYTES,
     MISSING,
-    N_END_SLOTS,
     NONFINITE,
     NOT_SYNCED,
     STORED,
     RecordingLayout,
-    decode_end_slots,
-    encode_end_slot,
 )
 from streamer.model import FinishReason, FrameCounters
+from streamer.record.end_state import EndState
 from streamer.record.frame_source import FrameBatch, FrameReader
 from streamer.wire.sequence import IntervalSet, runs
 
@@ -102,7 +99,8 @@ class Recorder:
             n_stored=int(np.count_nonzero(self._marks)),
             n_nonfinite=int(np.count_nonzero(self._marks == NONFINITE)),
         )
-        self._n_ends = self._reopen_end()
+        self._end_state = EndState(self._file, layout)
+        self._end_state.take_back()
         self._failure: BaseException | None = None
         self._drained = threading.Event()
         self._last_sync_s = clock()
@@ -167,8 +165,7 @@ class Recorder:
         try:
             if live_labels is not None:
                 self._write_labels(live_labels)
-            for _ in range(N_END_SLOTS):
-                self._write_end(end)
+            self._end_state.write(end)
         except OSError as error:
             self._failure = self._failure or error
         finally:
@@ -194,21 +191,6 @@ class Recorder:
         marks = np.frombuffer(raw, np.uint8).copy()
         marks[(marks & NOT_SYNCED) > 0] = MISSING
         return marks
-
-    def _reopen_end(self) -> int:
-        """How many ends were written; an earlier one is taken back: the scan runs again."""
-        raw = self._file.read(N_END_SLOTS * END_SLOT_BYTES, self._layout.end_offset)
-        self._n_ends, values = decode_end_slots(raw)
-        if values.get("finish_reason"):
-            self._write_end({**values, "finish_reason": None})
-        return self._n_ends
-
-    def _write_end(self, values: dict[str, Any]) -> None:
-        """Write the end state into the older of the slots."""
-        slot = encode_end_slot(values, self._n_ends + 1)
-        self._file.write(slot, self._layout.end_offset + self._n_ends % N_END_SLOTS * END_SLOT_BYTES)
-        self._file.sync()
-        self._n_ends += 1
 
     def _run(self) -> None:
         try:

@@ -111,6 +111,13 @@ def decode(parts: list[Part]) -> AnyMessage:
         raise WireError(
             f"A frames message with {n_bytes} bytes of payload. At most {MAX_PAYLOAD_BYTES} are accepted."
         )
+    if message.header_crc32 not in (None, crc32(message.header_text())):
+        raise HeaderError(
+            f"The header of frames from {message.first_frame} arrived damaged: header_crc32 does not match. "
+            "Expected that of scan_id, seq, first_frame, count, crc32 and flags.",
+            message.type,
+            message.scan_id,
+        )
     return message.model_copy(update={"payload": parts[1]})
 
 
@@ -119,7 +126,7 @@ def make_frames(
 ) -> Frames:
     """A message with these frames, (count, det_y + footer_rows, det_x), C-contiguous; they are not copied."""
     payload = frames.data.cast("B")
-    return Frames(
+    message = Frames(
         scan_id=scan_id,
         seq=seq,
         first_frame=first_frame,
@@ -128,6 +135,7 @@ def make_frames(
         crc32=crc32(payload),
         payload=payload,
     )
+    return message.model_copy(update={"header_crc32": crc32(message.header_text())})
 
 
 def unpack_frames(message: Frames, info: ScanInfo) -> NDArray[Any]:

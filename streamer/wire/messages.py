@@ -203,6 +203,8 @@ class Frames(StreamMessage):
         Sender's clock at the first frame, seconds; only differences mean something.
     crc32
         Of the payload (the ordinary one, polynomial 0xEDB88320).
+    header_crc32
+        Of the text `header_text`, so that a damaged header cannot put good frames into a wrong place.
     payload
         ``count`` frames (det_y + footer_rows, det_x), C order, little-endian; not part of the header.
     """
@@ -213,7 +215,13 @@ class Frames(StreamMessage):
     flags: Annotated[tuple[FrameFlag, ...], Field(max_length=2)] = ()
     timestamp_s: Annotated[float, Field(allow_inf_nan=False)] | None = None
     crc32: Annotated[int, Field(ge=0, lt=1 << 32)]
+    header_crc32: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
     payload: Annotated[Any, Field(exclude=True)] = b""
+
+    def header_text(self) -> bytes:
+        """What `header_crc32` protects: scan_id, seq, first_frame, count, crc32 and flags, parted by spaces."""
+        values = (self.scan_id, self.seq, self.first_frame, self.count, self.crc32, *self.flags)
+        return " ".join(map(str, values)).encode()
 
 
 class Ack(StreamMessage):

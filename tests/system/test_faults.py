@@ -148,7 +148,7 @@ def test_a_sender_that_stood_still_until_it_was_called_lost_goes_on(simulated, t
         with stopped(sender.pid):
             wait_for(client, lambda state: state["stalled"])
             wait_for(client, lambda state: state["finish_reason"] == "STREAM_LOST")
-        out, err = sender.communicate(timeout=60)
+        _out, err = sender.communicate(timeout=60)
         assert sender.returncode == 0, err
         assert "The scan is continued" in err
         state = client.state()
@@ -197,7 +197,9 @@ def test_a_viewer_that_is_stopped_or_killed_changes_nothing(context, tmp_path):
     with Station(tmp_path, "--sync", "kill") as station:
         ends = station.running.endpoints
         viewer = subprocess.Popen(
-            [sys.executable, "-c", VIEWER, ends["publish"], ends["control"]], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", VIEWER, ends["publish"], ends["control"]],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
             assert viewer.stdout.readline()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.kernels import clean, distance, stats
+from streamer.kernels import clean, distance, points, stats
 from tests import naive
 
 RNG = np.random.default_rng(5)
@@ -79,3 +79,21 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
     pick(distance.accumulate_groups, compiled)(features, labels, sums, counts)
     np.testing.assert_allclose(sums, naive.sums_by_label(features, labels, 3))
     np.testing.assert_array_equal(counts, np.bincount(labels, minlength=3))
+
+
+@BOTH
+def test_kmeans_steps_on_points_of_few_dimensions_equal_their_twins(compiled):
+    cloud, centres = RNG.standard_normal((40, 5)), RNG.standard_normal((3, 5))
+    labels, distances = np.empty(40, np.int32), np.empty(40)
+    inertia = pick(points.nearest_points, compiled)(cloud, centres, labels, distances)
+    expected_labels, expected_distances = naive.assign_nearest(cloud, centres)
+    np.testing.assert_array_equal(labels, expected_labels)
+    np.testing.assert_allclose(distances, expected_distances)
+    np.testing.assert_allclose(inertia, expected_distances.sum())
+    sums, counts = np.full((3, 5), 9.0), np.full(3, 9)
+    pick(points.group_points, compiled)(cloud, labels, sums, counts)
+    np.testing.assert_allclose(sums, naive.sums_by_label(cloud, labels, 3))
+    np.testing.assert_array_equal(counts, np.bincount(labels, minlength=3))
+    total = pick(points.squared_distances, compiled)(cloud, centres[0], distances)
+    np.testing.assert_allclose(distances, naive.squared_distances(cloud, centres[0]))
+    np.testing.assert_allclose(total, distances.sum())

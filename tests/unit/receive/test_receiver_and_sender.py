@@ -11,18 +11,18 @@ import zmq
 from simulators.sender import Sender
 from streamer.errors import EngineUnreachable, RecordingError, ScanStopped, SettingsError
 from streamer.model import FinishReason
-from streamer.receive.receiver import Receiver
+from streamer.receive.receiver import TAKEOVER_AFTER_S, Receiver
 from streamer.wire.codec import decode, encode
 from streamer.wire.codec import make_frames as pack
 from streamer.wire.messages import Ack, Heartbeat, RefusalCode, Start
-from tests.fakes import MemoryHost, MemoryScan, make_frames, scan_info
+from tests.fakes import Clock, MemoryHost, MemoryScan, make_frames, scan_info
 
 FREE = "tcp://127.0.0.1:*"
 
 
 @contextmanager
-def receiving(context, host):
-    receiver = Receiver(FREE, host, context)
+def receiving(context, host, **options):
+    receiver = Receiver(FREE, host, context, **options)
     receiver.start()
     try:
         yield receiver
@@ -166,7 +166,7 @@ def test_frames_of_an_unknown_scan_are_refused_with_the_way_to_go_on_and_nonsens
 @pytest.mark.parametrize(
     ("change", "code", "final"),
     [
-        ({"n_frames": 70}, RefusalCode.INVALID, True),
+        ({"n_frames": 70}, RefusalCode.INVALID, True),  # several frames per position
         ({"scan_shape": [0, 7]}, RefusalCode.INVALID, True),
         ({"version": 2}, RefusalCode.VERSION, True),
         ({"type": "frames", "first_frame": -1, "count": 1, "crc32": 0}, RefusalCode.INVALID, False),
@@ -182,12 +182,18 @@ def test_a_message_that_cannot_be_used_is_answered_with_the_reason(context, deal
         assert refused.versions == (1,)
 
 
-def test_a_sender_that_comes_back_as_another_process_takes_its_scan_over(context, dealer):
-    host, frames = MemoryHost(), make_frames()
-    with receiving(context, host) as receiver:
-        first = dealer(receiver.endpoint)
+def test_a_sender_that_comes_back_as_another_process_takes_its_scan_over_once_the_first_is_silent(
+    context, dealer
+):
+    host, frames, clock = MemoryHost(), make_frames(), Clock()
+    with receiving(context, host, clock=clock) as receiver:
+        first, second = dealer(receiver.endpoint), dealer(receiver.endpoint)
         exchange(first, Start.of_scan(scan_info()))
-        assert isinstance(exchange(first, pack(scan_info().scan_id, 1, 4, frames[4:9])), Ack)
+        first.send_multipart(encode(pack(scan_info().scan_id, 1, 4, frames[4:9])))
+        busy = exchange(second, Start.of_scan(scan_info()))
+        assert (busy.code, busy.final) == (RefusalCode.BUSY, False)
+        clock.now += TAKEOVER_AFTER_S
+        assert isinstance(receive(first), Ack)
         with sending(context, receiver.endpoint) as sender:
             sent = sender.run()
     assert (sent.frames_sent, sent.frames_acknowledged) == (30, 35)
