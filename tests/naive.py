@@ -89,3 +89,26 @@ def assign_nearest(features, centroids):
 
 def squared_distances(points, centre):
     return ((points - centre) ** 2).sum(axis=1)
+
+
+def lloyd(points, centres, max_iterations):
+    centres = centres.copy()
+    labels = assign_nearest(points, centres)[0]
+    for _ in range(max_iterations):
+        for group in set(labels.tolist()):
+            centres[group] = points[labels == group].mean(axis=0)
+        before, labels = labels, assign_nearest(points, centres)[0]
+        if (labels == before).all():
+            break
+    return centres, labels
+
+
+def seeds(points, first, draws):
+    chosen, closest = [first], squared_distances(points, points[first])
+    for row in draws:
+        indices = np.searchsorted(np.cumsum(closest), row * closest.sum())
+        options = [np.minimum(closest, squared_distances(points, points[index])) for index in indices]
+        best = int(np.argmin([option.sum() for option in options]))
+        chosen.append(indices[best])
+        closest = options[best]
+    return points[chosen]

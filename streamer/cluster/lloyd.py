@@ -50,6 +50,7 @@ def kmeans(
     rng: np.random.Generator,
     executor: Executor | None = None,
     max_passes: int = 20,
+    sample_size: int = SAMPLE_SIZE,
 ) -> Clustering:
     """Cluster feature vectors into k groups.
 
@@ -65,6 +66,8 @@ def kmeans(
         Runs blocks side by side; the outcome does not depend on it.
     max_passes
         Most passes over all vectors; passes end when fewer than one label in 10,000 changes.
+    sample_size
+        Most vectors that the starts are made on.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def kmeans(
     if k == 1:
         centroids = features.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
     else:
-        sample = features[sample_rows(len(features), SAMPLE_SIZE, rng)]
+        sample = features[sample_rows(len(features), sample_size, rng)]
         with threadpool_limits(1):  # BLAS may round differently with another number of threads
             scores, _ = principal_components(sample, N_COMPONENTS, rng)
         seeded = best_of_starts(scores, k, N_STARTS, rng)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.kernels.points import group_points, nearest_points, squared_distances
+from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 
 MAX_ITERATIONS = 40
 N_CANDIDATES = 4
@@ -55,23 +55,10 @@ def best_of_starts(
 def plus_plus(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """k-means++ seeds (k, c): each drawn with probability proportional to the squared distance to the others."""
     n = len(points)
-    seeds = [points[rng.integers(n)]]
-    closest, options = np.empty(n), np.empty((N_CANDIDATES, n))
-    squared_distances(points, seeds[0], closest)
-    for _ in range(k - 1):
-        summed = np.cumsum(closest)
-        if summed[-1] <= 0:
-            seeds.append(points[rng.integers(n)])
-            continue
-        # Of a few candidates the one that lowers the inertia most ("greedy" k-means++, as scikit-learn does).
-        candidates = np.searchsorted(summed, rng.random(N_CANDIDATES) * summed[-1]).clip(max=n - 1)
-        for candidate, option in zip(candidates, options, strict=True):
-            squared_distances(points, points[candidate], option)
-        np.minimum(options, closest, out=options)
-        chosen = int(options.sum(axis=1).argmin())
-        closest[:] = options[chosen]
-        seeds.append(points[candidates[chosen]])
-    return np.array(seeds)
+    seeds, room = np.empty((k, points.shape[1])), np.empty((3, n))
+    first, draws = int(rng.integers(n)), rng.random((k - 1, N_CANDIDATES))
+    seed_points(points, first, draws, room[0], room[1], room[2], seeds)
+    return seeds
 
 
 def nearest(
@@ -87,15 +74,8 @@ def lloyd_small(
     points: NDArray[np.float64], centres: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
     """Lloyd iterations on points of few dimensions until labels stay; centres (k, c) and inertia."""
-    labels, distances = nearest(points, centres)
-    new_labels, inertia = labels.copy(), float(distances.sum())
-    sums, counts = np.empty_like(centres), np.empty(len(centres), np.int64)
-    for _ in range(MAX_ITERATIONS):
-        group_points(points, labels, sums, counts)
-        means = sums / np.maximum(counts, 1)[:, None]
-        centres = np.where(counts[:, None] > 0, means, centres)
-        inertia = nearest_points(points, centres, new_labels, distances)
-        if np.array_equal(new_labels, labels):
-            break
-        labels, new_labels = new_labels, labels
-    return centres, inertia
+    moved = centres.copy()
+    sums, counts = np.empty_like(moved), np.empty(len(moved), np.int64)
+    labels, distances = np.empty(len(points), np.int32), np.empty(len(points))
+    inertia = lloyd_points(points, moved, sums, counts, labels, distances, MAX_ITERATIONS)
+    return moved, inertia

@@ -6,7 +6,7 @@ from streamer.kernels.align import align_frames, find_centres, windowed_centre
 from streamer.kernels.clean import clean_frames
 from streamer.kernels.distance import accumulate_groups, assign_nearest
 from streamer.kernels.mask import find_direct_beam
-from streamer.kernels.points import group_points, nearest_points, squared_distances
+from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 from streamer.kernels.stats import accumulate_by_label, accumulate_moments, gather_features, weighted_sums
 
 
@@ -32,8 +32,8 @@ def warm_kernels(dtype: str = "float32") -> None:
     accumulate_groups(flat, labels, np.zeros((1, 256)), np.zeros(1, np.int64))
     points, distances = np.ones((2, 3)), np.empty(2)
     nearest_points(points, points[:1], labels, distances)
-    group_points(points, labels, np.empty((1, 3)), np.empty(1, np.int64))
-    squared_distances(points, points[0], distances)
+    lloyd_points(points, points[:1].copy(), np.empty((1, 3)), np.empty(1, np.int64), labels, distances, 1)
+    seed_points(points, 0, np.zeros((1, 4)), distances, np.empty(2), np.empty(2), np.empty((2, 3)))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from streamer.cluster.tree import ROOT_ID, ROOT_NAME
 from streamer.model import ClusterNode
 
 RELABEL_GROWTH = 1.10
-REFIT_GROWTH = 1.20
+REFIT_GROWTH = 1.30
 ADOPT_GAIN = 0.02
 VOTE_SAMPLE = 1024
 MAX_IDENTITIES = 32
@@ -204,7 +204,7 @@ class LiveClusters:
         if len(family.identities) > 1:
             family.centroids = refine(inside, family.centroids, max_passes=2).centroids
         else:
-            family.centroids = inside.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
+            family.centroids = _mean(inside)
         return family
 
     def _refit(self, inside: NDArray[np.float32], old: Family | None, parent: int, name: str) -> Family:
@@ -214,10 +214,10 @@ class LiveClusters:
         elbow = choose_k(inside, k_max, rng, VOTE_SAMPLE)
         k = self._vote(elbow.k, old)
         wanted = max(1, min(self.k_by_name.get(name, k), len(inside)))
-        fresh = kmeans(inside, wanted, rng, max_passes=2)
+        fresh = kmeans(inside, wanted, rng, max_passes=2, sample_size=VOTE_SAMPLE)
         if old is not None and len(old.identities) == wanted:
             present = assign(inside, old.centroids)[1]
-            total = float(((inside - inside.mean(axis=0)) ** 2).sum(dtype=np.float64))
+            total = assign(inside, _mean(inside))[1]
             if present - fresh.inertia <= ADOPT_GAIN * max(total - present, 0.0):
                 return Family(old.centroids, old.identities, k, elbow.k, elbow)
         return Family(fresh.centroids, self._identities(fresh, inside, old), k, elbow.k, elbow)
@@ -233,3 +233,8 @@ class LiveClusters:
             return np.arange(fresh.k)
         previous = old.identities[assign(inside, old.centroids)[0]]
         return match_labels(fresh.labels, previous, fresh.k)
+
+
+def _mean(inside: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean vector (1, n_features)."""
+    return group_means(inside, np.zeros(len(inside), np.int32), 1)

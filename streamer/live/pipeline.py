@@ -32,6 +32,7 @@ from streamer.settings import AnalysisSettings
 
 BATCH_FRAMES = 128
 FIRST_BEAM_FRAMES = 32
+SAME_MASK = 0.9
 MASK_GROWTH = 1.25
 MASK_FROZEN_SHARE = 1.0 / 3.0
 MAX_LIVE_FEATURES = 1024
@@ -147,7 +148,7 @@ class LivePipeline:
 
     def maintain(self) -> bool:
         """The scheduled, heavier steps, where they are due; True where labels may have changed."""
-        changed = self._mask_is_due() and self._decide_mask()
+        changed = self._mask_is_due() and self._decide_mask(SAME_MASK)
         if self.mask is not None and (changed or self.clusters.due(self.n)):
             self.clusters.k_by_name = self.overrides.k
             self.clusters.maintain(self.features[: self.n])
@@ -198,19 +199,18 @@ class LivePipeline:
         """Mean aligned pattern of every node, from a random sample of patterns, and the nodes' ids."""
         nodes = self.clusters.nodes(self.n)
         filled = self.reservoir_rows >= 0
-        rows = self.reservoir_rows[filled]
-        ids = self.clusters.node_ids(self.n)[:, rows]
+        leaf_ids = self.clusters.node_ids(self.n)[1, self.reservoir_rows[filled]]
         position = {node.id: index for index, node in enumerate(nodes)}
+        leaf = np.full(RESERVOIR_SIZE, -1, np.int32)
+        leaf[filled] = [position.get(node_id, -1) for node_id in leaf_ids.tolist()]
         sums = np.zeros((len(nodes), self.reservoir.shape[1]))
-        counts = np.zeros(len(nodes))
-        for level in range(2):
-            own = np.array([position.get(int(i), -1) for i in ids[level]], np.int32)
-            if level == 1:
-                own[ids[1] == ids[0]] = -1
-            accumulate_by_label(self.reservoir[filled], own, sums)
-            counts += np.bincount(own[own >= 0], minlength=len(nodes))
-        if len(nodes):
-            sums[0], counts[0] = self.reservoir[filled].sum(axis=0, dtype=np.float64), filled.sum()
+        accumulate_by_label(self.reservoir, leaf, sums)
+        counts = np.bincount(leaf[leaf >= 0], minlength=len(nodes)).astype(np.float64)
+        # Parents stand before their children: added up from the last node to the root.
+        for index in range(len(nodes) - 1, 0, -1):
+            parent = position[nodes[index].parent]
+            sums[parent] += sums[index]
+            counts[parent] += counts[index]
         means = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
         return means.reshape(-1, *self.info.detector_shape), [node.id for node in nodes]
 
@@ -291,15 +291,19 @@ class LivePipeline:
         frozen = self._n_mask >= MASK_FROZEN_SHARE * self.info.n_positions
         return not frozen and self.n >= MASK_GROWTH * self._n_mask
 
-    def _decide_mask(self) -> bool:
-        """Choose ring and feature pixels from the statistics so far; True where features changed."""
+    def _decide_mask(self, same_from: float = 1.0) -> bool:
+        """Choose ring and feature pixels from the statistics so far; True where features changed.
+
+        A mask whose features overlap with the present ones by `same_from` or more is not worth reading every
+        pattern again.
+        """
         mean, variance = self.mean_and_variance()
         manual = self.overrides
         self.auto_mask = self._mask_for(mean, variance, Overrides())
         mask = self.auto_mask if manual == Overrides(k=manual.k) else self._mask_for(mean, variance, manual)
         self._n_mask = self.n
         if self.mask is not None:
-            if np.array_equal(mask.features, self.mask.features) or self.source is None:
+            if self.source is None or _overlap(mask.features, self.mask.features) >= same_from:
                 return False
         self.mask = mask
         self._set_weights()
@@ -354,3 +358,9 @@ class LivePipeline:
             flat = aligned.reshape(size, -1)
             gather_features(flat, self.mask.pixels, self.features[first:last])
             self._virtual(flat, positions)
+
+
+def _overlap(features: NDArray[np.bool_], others: NDArray[np.bool_]) -> float:
+    """Share of the pixels of either mask that are in both."""
+    either = np.count_nonzero(features | others)
+    return np.count_nonzero(features & others) / either if either else 1.0

@@ -97,3 +97,25 @@ def test_kmeans_steps_on_points_of_few_dimensions_equal_their_twins(compiled):
     total = pick(points.squared_distances, compiled)(cloud, centres[0], distances)
     np.testing.assert_allclose(distances, naive.squared_distances(cloud, centres[0]))
     np.testing.assert_allclose(total, distances.sum())
+
+
+@BOTH
+@pytest.mark.parametrize("k", [1, 3])
+def test_lloyd_and_seeding_of_few_dimensions_equal_their_twins(compiled, k):
+    cloud, centres = RNG.standard_normal((40, 5)), RNG.standard_normal((k, 5))
+    expected_centres, expected_labels = naive.lloyd(cloud, centres, 10)
+    labels, distances = np.empty(40, np.int32), np.empty(40)
+    room = np.empty((k, 5)), np.empty(k, np.int64)
+    inertia = pick(points.lloyd_points, compiled)(cloud, centres, *room, labels, distances, 10)
+    np.testing.assert_allclose(centres, expected_centres)
+    np.testing.assert_array_equal(labels, expected_labels)
+    np.testing.assert_allclose(inertia, distances.sum())
+    draws, seeds, room = RNG.random((k - 1, 4)), np.empty((k, 5)), np.empty((3, 40))
+    pick(points.seed_points, compiled)(cloud, 7, draws, *room, seeds)
+    np.testing.assert_array_equal(seeds, naive.seeds(cloud, 7, draws))
+
+
+def test_seeds_among_points_that_coincide():
+    cloud, room, seeds = np.ones((6, 2)), np.empty((3, 6)), np.empty((3, 2))
+    points.seed_points(cloud, 0, np.full((2, 4), 0.99), *room, seeds)
+    np.testing.assert_array_equal(seeds, np.ones((3, 2)))
