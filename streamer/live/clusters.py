@@ -16,6 +16,7 @@ from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
 from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME
+from streamer.kernels.distance import assign_nearest
 from streamer.model import ClusterNode
 
 RELABEL_GROWTH = 1.10
@@ -193,7 +194,8 @@ class LiveClusters:
         if family is None:
             self.labels[level, rows] = 0
             return
-        nearest, _, _, _ = assign(inside, family.centroids)
+        nearest, distances = np.empty(len(inside), np.int32), np.empty(len(inside), np.float32)
+        assign_nearest(inside, family.centroids, nearest, distances)
         self.labels[level, rows] = family.identities[nearest]
 
     def _follow(self, inside: NDArray[np.float32], parent: int, name: str, refit: bool) -> Family:
