@@ -1,11 +1,12 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Everything else is for developers.
 PYTHON ?= python3
 VENV := .venv
+INTEROP_VENV := .venv-interop
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark clean
+.PHONY: demo test setup lint types layers check benchmark interop clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -36,5 +37,15 @@ check: lint types layers
 benchmark: setup
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
 
+# Recordings in py4DSTEM, LiberTEM and RosettaSciIO: some hundred MB of packages, so in a .venv-interop of their own.
+interop: $(INTEROP_VENV)/.ready
+	QT_QPA_PLATFORM=offscreen $(INTEROP_VENV)/bin/python -m pytest tests/interop
+
+$(INTEROP_VENV)/.ready: pyproject.toml constraints.txt constraints-interop.txt
+	$(PYTHON) -m venv $(INTEROP_VENV)
+	$(INTEROP_VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--constraint constraints-interop.txt --editable '.[interop]' hypothesis pytest pytest-qt pytest-timeout
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info demo
+	rm -rf $(VENV) $(INTEROP_VENV) build *.egg-info demo
