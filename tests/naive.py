@@ -112,3 +112,7 @@ def seeds(points, first, draws):
         chosen.append(indices[best])
         closest = options[best]
     return points[chosen]
+
+
+def nonfinite_frames(frames):
+    return ~np.isfinite(frames).all(axis=1)

@@ -62,3 +62,22 @@ def clean_frames(frames, max_bad, out, n_bad):
                             total_near += frames[i, v, u]
                             n_near += 1
                 out[i, y, x] = total_near / n_near if n_near else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def find_nonfinite(bits, out):
+    """Which frames have a pixel that is NaN or infinite, read at the speed of memory.
+
+    Parameters
+    ----------
+    bits
+        (n, m) uint32: the float32 pixels of each frame as they stand in memory.
+    out
+        (n,) bool.
+    """
+    for i in range(bits.shape[0]):
+        n_bad = np.uint32(0)
+        for word in bits[i]:
+            # All bits of the exponent are set in NaN and infinity, and in nothing else (IEEE 754).
+            n_bad += np.uint32((word & np.uint32(0x7F800000)) == np.uint32(0x7F800000))
+        out[i] = n_bad > 0

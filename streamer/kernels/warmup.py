@@ -3,7 +3,7 @@
 import numpy as np
 
 from streamer.kernels.align import align_frames, find_centres, windowed_centre
-from streamer.kernels.clean import clean_frames
+from streamer.kernels.clean import clean_frames, find_nonfinite
 from streamer.kernels.distance import accumulate_groups, assign_nearest
 from streamer.kernels.mask import find_direct_beam
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
@@ -17,6 +17,7 @@ def warm_kernels(dtype: str = "float32") -> None:
     usable, centres = np.ones(2, np.bool_), np.full((2, 2), 7.5)
     for frames in (raw, _read_only(raw)):
         clean_frames(frames, 4, patterns, np.empty(2, np.int64))
+    find_nonfinite(patterns.reshape(2, 256).view(np.uint32), usable.copy())
     find_centres(patterns, np.array([7.5, 7.5]), 3.0, 1.0, 2, usable, centres)
     windowed_centre(patterns[0], 7.5, 7.5, 3.0, np.empty(3))
     find_direct_beam(patterns[0])

@@ -173,16 +173,26 @@ class FrameRing:
         (det_y, det_x).
     dtype
         Of the frames.
+    memory
+        (n_slots, det_y, det_x) of an earlier ring that nobody reads any more, to be used again.
     """
 
-    def __init__(self, n_slots: int, detector_shape: tuple[int, int], dtype: DTypeLike) -> None:
+    def __init__(
+        self,
+        n_slots: int,
+        detector_shape: tuple[int, int],
+        dtype: DTypeLike,
+        memory: NDArray[Any] | None = None,
+    ) -> None:
         if n_slots < SKIP_RESERVE:
             raise ValueError(f"A ring of {n_slots} slots. It needs at least {SKIP_RESERVE}.")
         self.n_slots = n_slots
         self.condition = threading.Condition()
         # Filled, not just reserved: the first touch of new memory can be 30 times slower than a copy, and
         # would come while frames arrive.
-        self._frames = np.full((n_slots, *detector_shape), 0, dtype=dtype)
+        shape = (n_slots, *detector_shape)
+        fits = memory is not None and memory.shape == shape and memory.dtype == np.dtype(dtype)
+        self.memory: NDArray[Any] = memory if memory is not None and fits else np.full(shape, 0, dtype=dtype)
         self._frame_indices = np.full(n_slots, -1, dtype=np.int64)
         self._scan_indices = np.full(n_slots, -1, dtype=np.int64)
         self._arrived_s = np.full(n_slots, 0.0)
@@ -255,7 +265,7 @@ class FrameRing:
             slot = (self._n_written + done) % self.n_slots
             n_here = min(n_new - done, self.n_slots - slot)
             here, there = slice(slot, slot + n_here), slice(done, done + n_here)
-            np.copyto(self._frames[here], frames[there])
+            np.copyto(self.memory[here], frames[there])
             self._frame_indices[here] = frame_indices[there]
             self._scan_indices[here] = scan_indices[there]
             self._arrived_s[here] = arrived_s
@@ -278,7 +288,7 @@ class FrameRing:
         slot = start % self.n_slots
         here = slice(slot, min(slot + n_frames, self.n_slots))
         return FrameBatch(
-            frames=self._frames[here],
+            frames=self.memory[here],
             frame_indices=self._frame_indices[here],
             scan_indices=self._scan_indices[here],
             arrived_s=self._arrived_s[here],

@@ -24,6 +24,7 @@ from streamer.formats.recording_schema import (
     STORED,
     RecordingLayout,
 )
+from streamer.kernels.clean import find_nonfinite
 from streamer.model import FinishReason, FrameCounters
 from streamer.record.end_state import EndState
 from streamer.record.frame_source import FrameBatch, FrameReader
@@ -222,26 +223,27 @@ class Recorder:
         is_first[firsts] = True
         new &= is_first
         wanted = np.flatnonzero(new)
-        finite = self._finite(batch.frames)
+        nonfinite = self._nonfinite(batch.frames)
         for first, stop in _neighbours(places, wanted):
             values = np.ascontiguousarray(batch.frames[first:stop])
             offset = self._layout.data_offset + int(places[first]) * self._layout.frame_bytes
             self._file.write(values.data.cast("B"), offset)
-        self._mark(places[wanted], np.where(finite[wanted], STORED, NONFINITE).astype(np.uint8))
+        self._mark(places[wanted], np.where(nonfinite[wanted], NONFINITE, STORED).astype(np.uint8))
         self._written = self._written.add_indices(batch.frame_indices)
         status = self._status
         self._status = RecorderStatus(
             durable=self._written if self._sync is SyncMode.KILL else status.durable,
             n_stored=status.n_stored + len(wanted),
-            n_nonfinite=status.n_nonfinite + int((~finite[wanted]).sum()),
+            n_nonfinite=status.n_nonfinite + int(nonfinite[wanted].sum()),
             n_repeated=status.n_repeated + int(on_map.sum()) - len(wanted),
         )
 
     @staticmethod
-    def _finite(frames: NDArray[np.generic]) -> NDArray[np.bool_]:
-        if frames.dtype.kind != "f":
-            return np.ones(len(frames), np.bool_)
-        return np.asarray(np.isfinite(frames).all(axis=(1, 2)))
+    def _nonfinite(frames: NDArray[Any]) -> NDArray[np.bool_]:
+        found = np.zeros(len(frames), np.bool_)
+        if frames.dtype == np.float32:
+            find_nonfinite(frames.reshape(len(frames), -1).view(np.uint32), found)
+        return found
 
     def _mark(self, places: NDArray[np.int64], marks: NDArray[np.uint8]) -> None:
         self._marks[places] = marks

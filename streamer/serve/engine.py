@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from numpy.typing import NDArray
 
 from streamer.analysis.result_file import open_result
 from streamer.errors import LivestemError
@@ -91,6 +92,7 @@ class Engine:
         self._analysis: AnalysisProcess | None = None
         self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
         self._n_scans = 0
+        self._ring_memory: NDArray[Any] | None = None  # used again: new memory is dear, and comes with the beam on
         self._n_finals = 0
         self._n_published = 0
         self.last_state: dict[str, Any] = {}
@@ -164,8 +166,16 @@ class Engine:
         self._n_scans += 1
         first_version = self._n_scans * VERSIONS_PER_SCAN
         run = ScanRun(
-            info, settings, options.record_dir, options.sync, self.overrides, first_version, self._clock
+            info,
+            settings,
+            options.record_dir,
+            options.sync,
+            self.overrides,
+            first_version,
+            self._clock,
+            self._ring_memory,
         )
+        self._ring_memory = run.ring.memory
         with self._lock:
             self._new_run = run
         self._is_free.clear()

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.errors import LivestemError
 from streamer.formats.recording import RecordingReader, create_recording, find_recording
@@ -52,6 +54,10 @@ class ScanRun:
         Values set by hand that stay from scan to scan.
     first_version
         Versions of live arrays count up from here.
+    clock
+        Seconds.
+    ring_memory
+        Of the scan before, which nobody uses any more.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class ScanRun:
         overrides: Overrides,
         first_version: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        ring_memory: NDArray[Any] | None = None,
     ) -> None:
         self.info = info
         self.started_s = clock()
@@ -72,7 +79,7 @@ class ScanRun:
         self.stored: RecordingReader | None = None
         frame_bytes = int(np.prod(info.detector_shape)) * np.dtype(info.dtype).itemsize
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
-        self.ring = FrameRing(n_slots, info.detector_shape, info.dtype)
+        self.ring = FrameRing(n_slots, info.detector_shape, info.dtype, ring_memory)
         self.earlier = Earlier()
         if record_dir is not None:
             self._open_recording(record_dir, settings, sync)

@@ -82,6 +82,16 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
 
 
 @BOTH
+def test_frames_with_nan_or_infinity_are_found(compiled):
+    frames = RNG.standard_normal((7, 33)).astype(np.float32) * np.float32(1e38)
+    frames[0], frames[1, 32], frames[2, 0], frames[3, 5] = 0.0, np.nan, np.inf, -np.inf
+    frames[4, 1], frames[5, 2] = np.finfo("f4").max, np.float32(1e-45)
+    found = np.empty(7, np.bool_)
+    pick(clean.find_nonfinite, compiled)(frames.view(np.uint32), found)
+    np.testing.assert_array_equal(found, naive.nonfinite_frames(frames))
+
+
+@BOTH
 def test_kmeans_steps_on_points_of_few_dimensions_equal_their_twins(compiled):
     cloud, centres = RNG.standard_normal((40, 5)), RNG.standard_normal((3, 5))
     labels, distances = np.empty(40, np.int32), np.empty(40)
