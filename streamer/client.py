@@ -142,6 +142,10 @@ class EngineClient:
         """The engine's state, asked for rather than waited for."""
         return self.request("state", timeout_s=timeout_s).header["state"]
 
+    def health(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
+        """Whether the engine is well: ``ok``, ``why`` not, and the facts that monitoring asks for."""
+        return self.request("health", timeout_s=timeout_s).header["health"]
+
     def get(self, names: list[str], since: dict[str, int] | None = None) -> dict[str, NamedArray]:
         """Arrays by name; those whose version is still that in `since`, and those that do not exist, are left out."""
         reply = self.request("get", names=names, since=since or {})

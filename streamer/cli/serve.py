@@ -4,12 +4,13 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamer.cli.log import close_log, teller
 from streamer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ DEFAULT_CONTROL = "tcp://127.0.0.1:10001"
 )
 @click.option("--insecure", is_flag=True, help="Accept an endpoint that other computers reach, without keys.")
 @click.option("--read-only", is_flag=True, help="Viewers watch, and change nothing.")
+@click.option(
+    "--log",
+    "log_path",
+    type=click.Path(path_type=Path),
+    help="File for what the engine says, with date and time; at most 6 files of 4 MiB are kept.",
+)
 @click.option("--once", is_flag=True, help="End with the first scan; the exit code says how it ended.")
 @click.option(
     "--result",
@@ -82,6 +89,7 @@ def command(
     keys_dir: Path | None,
     insecure: bool,
     read_only: bool,
+    log_path: Path | None,
     once: bool,
     result_path: Path | None,
     until_stdin_closes: bool,
@@ -110,17 +118,19 @@ def command(
         security=security,
         read_only=read_only,
     )
-    return _serve_scans(options, until_stdin_closes, as_json)
+    try:
+        return _serve_scans(options, teller(log_path), until_stdin_closes, as_json)
+    finally:
+        close_log()
 
 
-def _serve_scans(options: Any, until_stdin_closes: bool, as_json: bool) -> int:
+def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: bool, as_json: bool) -> int:
     import zmq
 
     from streamer.kernels.warmup import warm_kernels
     from streamer.model import EXIT_CODES
     from streamer.serve.engine import Engine
 
-    told = _tell
     with zmq.Context() as context:
         engine = Engine(options, context, told)
         # Compiling takes seconds the first time: frames that come meanwhile wait in the ring.
@@ -177,7 +187,10 @@ def _security(endpoints: tuple[str, ...], keys_dir: Path | None, insecure: bool)
     for endpoint in endpoints:
         check_endpoint(endpoint, keys_dir is not None, insecure)
         if insecure and not is_loopback(endpoint):
-            _tell(f"Warning: {endpoint} is open: whoever reaches this computer may use it, and can listen.")
+            click.echo(
+                f"Warning: {endpoint} is open: whoever reaches this computer may use it, and can listen.",
+                err=True,
+            )
     return load_engine_keys(keys_dir) if keys_dir is not None else None
 
 
@@ -208,10 +221,6 @@ def _say_outcome(state: dict[str, Any], as_json: bool) -> None:
     else:
         for name in ("finish_reason", "recording", "result"):
             click.echo(f"{name}: {outcome[name]}")
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _watch_stdin(then: Any) -> None:

@@ -47,6 +47,10 @@ class Served(Protocol):
         """The published state."""
         ...
 
+    def health(self) -> dict[str, Any]:
+        """Whether all is well."""
+        ...
+
     def set_overrides(self, overrides: Overrides) -> None:
         """Follow other values set by hand."""
         ...
@@ -162,6 +166,8 @@ class ControlServer:
         served = self._served
         if method == "state":
             self._reply(identity, request_id, (), state=served.state_object())
+        elif method == "health":
+            self._reply(identity, request_id, (), health=served.health())
         elif method == "get":
             self._reply(identity, request_id, self._arrays(params))
         elif method == "pattern":

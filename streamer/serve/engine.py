@@ -30,6 +30,7 @@ from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
 from streamer.serve.control_server import ControlServer
+from streamer.serve.health import health_of
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
 from streamer.settings import AnalysisSettings, analysis_settings
@@ -72,6 +73,7 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.options = options
+        self.started_s = clock()
         self._clock, self._told = clock, told
         self._lock = threading.Lock()
         self._new_run: ScanRun | None = None
@@ -91,8 +93,10 @@ class Engine:
         self.analysis_failed = False
         self._analysis: AnalysisProcess | None = None
         self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
-        self._n_scans = 0
-        self._ring_memory: NDArray[Any] | None = None  # used again: new memory is dear, and comes with the beam on
+        self.n_scans = 0
+        self._ring_memory: NDArray[Any] | None = (
+            None  # used again: new memory is dear, and comes with the beam on
+        )
         self._n_finals = 0
         self._n_published = 0
         self.last_state: dict[str, Any] = {}
@@ -163,8 +167,8 @@ class Engine:
                 "Send start again in a moment."
             )
         settings, options = self._settings_in_force(), self.options
-        self._n_scans += 1
-        first_version = self._n_scans * VERSIONS_PER_SCAN
+        self.n_scans += 1
+        first_version = self.n_scans * VERSIONS_PER_SCAN
         run = ScanRun(
             info,
             settings,
@@ -232,6 +236,10 @@ class Engine:
     def state_object(self) -> dict[str, Any]:
         """The published state (docs/protocol.md, part 2)."""
         return state_fields(self, self._receiver.status, self._clock())
+
+    def health(self) -> dict[str, Any]:
+        """Whether all is well (docs/protocol.md, part 2)."""
+        return health_of(self, self._clock())
 
     def next_snapshot_number(self) -> int:
         """Number of the state that is about to be published."""
@@ -342,7 +350,7 @@ class Engine:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 self._n_finals += 1
                 received = run.stored.received if run.stored else None
-                version = self._n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2 + self._n_finals
+                version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2 + self._n_finals
                 self.final = snapshot_of_result(open_result(self.result_path), version, received)
         else:
             self.analysis_failed = kind == "failed"

@@ -141,8 +141,9 @@ def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict
         "progress": engine.progress,
         "seconds": engine.seconds,
         "problems": [problem.to_json() for problem in engine.problems],
-        "disk_free_bytes": _disk_free(engine.options.record_dir),
+        "disk_free_bytes": disk_free(engine.options.record_dir),
         "worker_pids": engine.worker_pids,
+        "read_only": engine.options.read_only,
     }
 
 
@@ -160,7 +161,8 @@ def _counters(engine: "Engine", status: "ReceiverStatus") -> dict[str, int]:
     return counters
 
 
-def _disk_free(folder: Path | None) -> int | None:
+def disk_free(folder: Path | None) -> int | None:
+    """Bytes free where recordings go; None where that cannot be told."""
     if folder is None:
         return None
     try:

@@ -105,6 +105,10 @@ class ResultServer:
         """The result's source, where it still is."""
         return self._scan
 
+    def health(self) -> dict[str, Any]:
+        """A file that is open is well."""
+        return {**constant_fields(), "ok": True, "why": [], "state": "IDLE", "endpoints": self.endpoints}
+
     def request_quit(self, when: str = "now") -> None:
         """End; from any thread."""
         self._quit = True

@@ -5,9 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +33,11 @@ class Session:
     """Ring and, with a folder, recorder; without one frames are durable once they are in the ring."""
 
     def __init__(self, ring_memory, folder, sync, info):
-        self.ring, self.earlier, self.recorder = FrameRing(N_SLOTS, DETECTOR, "float32", ring_memory), Earlier(), None
+        self.ring, self.earlier, self.recorder = (
+            FrameRing(N_SLOTS, DETECTOR, "float32", ring_memory),
+            Earlier(),
+            None,
+        )
         if folder:
             layout = create_recording(folder, info, {}, datetime.now())
             self.recorder = Recorder(layout, self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS), sync)
