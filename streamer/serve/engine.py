@@ -30,6 +30,7 @@ from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
 from streamer.serve.control_server import ControlServer
+from streamer.serve.free_memory import give_memory_back
 from streamer.serve.health import health_of
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
@@ -311,6 +312,7 @@ class Engine:
         else:
             self.state = next_state(self.state, Event.ARM)
         self._is_free.set()
+        give_memory_back()
 
     def _begin_analysis(self, run: ScanRun) -> None:
         if run.path is None:

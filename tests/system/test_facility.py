@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
+from simulators.faults import Faults
 from streamer.cli import log
 from streamer.cli.log import teller
-from streamer.errors import SettingsError
+from streamer.errors import ScanStopped, SettingsError
 from tests.system.stations import Station, assert_recorded, make_scan, send, wait_for
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
@@ -37,9 +38,7 @@ def test_health_says_what_monitoring_asks_for(context, tmp_path):
 
 def test_a_lost_sender_shows_in_health(context, tmp_path):
     with Station(tmp_path) as station, station.client() as client:
-        with pytest.raises(Exception, match="--fault stop"):
-            from simulators.faults import Faults
-
+        with pytest.raises(ScanStopped, match="--fault stop"):
             send(context, station.listen, make_scan(), faults=Faults(stop=0.5))
         wait_for(client, lambda state: state["finish_reason"] == "STREAM_LOST")
         health = client.health()
