@@ -1,8 +1,23 @@
 #!/usr/bin/env bash
-# The Debian libraries that Qt loads, also for drawing without a screen: installed where apt and root are there,
-# otherwise one line says what to install. Nothing happens where they are present.
+# The Debian packages that are not Python's: libraries that Qt loads, also for drawing without a screen, and the header
+# of libzmq, with which the tests compile docs/examples/sender.c. Installed where apt and root are there, otherwise one
+# line says what to install. Nothing happens where they are present.
 set -u
 case "$(uname -s)" in Linux) ;; *) exit 0 ;; esac
+
+install() { # who needs them, packages...
+    local who=$1
+    shift
+    [ $# -eq 0 ] && return 0
+    if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+        echo "Installing $* ($who) ..."
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@" >/dev/null && return 0
+        echo "apt-get could not install $* ($who): install by hand, then run this again." >&2
+        return 1
+    fi
+    echo "Missing here ($who): ask an administrator to run 'apt-get install $*' (or your system's equivalent)."
+}
 
 # library:package
 needed=(libgthread-2.0.so.0:libglib2.0-0 libGL.so.1:libgl1 libfontconfig.so.1:libfontconfig1)
@@ -18,13 +33,10 @@ missing=()
 for pair in "${needed[@]}"; do
     grep -qF "${pair%%:*}" <<<"$present" || missing+=("${pair##*:}")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
+install "Qt needs it" ${missing[@]+"${missing[@]}"} || exit 1
 
-if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
-    echo "Installing ${missing[*]} (Qt needs them) ..."
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null && exit 0
-    echo "apt-get could not install ${missing[*]}: install them by hand, then run this again." >&2
-    exit 1
+# Without a compiler the test of the C example is skipped whatever else is there; without the header too.
+if command -v gcc >/dev/null && ! gcc -E -include zmq.h -x c /dev/null >/dev/null 2>&1; then
+    install "the test of the C example needs it" libzmq3-dev
 fi
-echo "Qt needs libraries that are missing here: ask an administrator to run 'apt-get install ${missing[*]}' (or your system's equivalent)."
+exit 0
