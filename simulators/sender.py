@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from simulators.faults import Faults, FaultyLink
 from simulators.flight import Flight
+from simulators.plan import Plan
 from streamer.errors import (
     EngineUnreachable,
     LivestemError,
@@ -43,6 +44,8 @@ from streamer.wire.sequence import IntervalSet, runs
 
 HEARTBEAT_S = 1.0
 START_PERIOD_S = 0.5
+END_PERIOD_S = 2.0
+"""The end message is said again so often: it may be lost where a connection breaks for a moment."""
 SILENT_AFTER_S = 5.0
 LATENCY_CAP_S = 0.05
 POLL_S = 0.05
@@ -117,7 +120,7 @@ class Sender:
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
         self._faults, self._said = faults or Faults(), said
         self._link = FaultyLink(self._faults)
-        self._identity = uuid.uuid4().bytes
+        self._identity = _new_identity()
         self._socket = self._connected()
         self._seq = 0
         self._flight = Flight()
@@ -125,8 +128,7 @@ class Sender:
         available = IntervalSet(runs(np.flatnonzero(scan.received)))
         for dropped in self._faults.dropped(self._info.n_frames):
             available = available.remove(*dropped)
-        self._available = self._to_send = available
-        self._was_sent = self._stored = IntervalSet()
+        self._plan = Plan(available)
         self._sent = Sent(scan_id=self._info.scan_id, frames_dropped=self._info.n_frames - available.total)
         self._buffer: NDArray[Any] = np.empty((self._batch, *self._info.detector_shape), self._info.dtype)
         self._began_s: float | None = None
@@ -135,7 +137,8 @@ class Sender:
         self._last_start_s = -np.inf
         self._stall_until_s: float | None = None
         self._has_restarted = False
-        self._is_ready = self._end_sent = False
+        self._is_ready = False
+        self._end_sent_s = -np.inf
         self._ended: Ack | None = None
 
     def close(self) -> None:
@@ -229,23 +232,24 @@ class Sender:
         if count and self._send_batch(count):
             self._hear(0.0)
             return
-        if not self._to_send or self._flight.room() < 1:
+        if not self._plan.to_send or self._flight.room() < 1:
             self._release_held()
-        if not self._to_send and not self._end_sent:
+        if not self._plan.to_send and self._clock() - self._end_sent_s >= END_PERIOD_S:
             self._send_end(EndReason.COMPLETE)
         self._hear(self._pause())
 
     def _follow_faults(self) -> None:
         """Stop, break the connection or pause where that was asked for."""
-        faults, share = self._faults, self._was_sent.total / self._info.n_frames
+        faults, n_sent = self._faults, self._plan.was_sent.total
+        share = n_sent / self._info.n_frames
         if faults.stop is not None and share >= faults.stop:
             raise ScanStopped(
-                f"--fault stop: silent after {self._was_sent.total} frames, as asked. The engine was not told; "
+                f"--fault stop: silent after {n_sent} frames, as asked. The engine was not told; "
                 f"{self._sent.frames_acknowledged} frames are acknowledged and safe there."
             )
         if faults.restart is not None and share >= faults.restart and not self._has_restarted:
             self._has_restarted = True
-            self._identity = uuid.uuid4().bytes
+            self._identity = _new_identity()
             self._said("--fault restart: the connection is broken and made anew.")
             self._wait_again(reconnect=True)
         if faults.stall_s and share >= 0.5 and self._stall_until_s is None:
@@ -255,11 +259,11 @@ class Sender:
         """Frames that may go now: by credit, by what is left, and by the rate."""
         now = self._clock()
         is_stalled = self._stall_until_s is not None and now < self._stall_until_s
-        if not self._is_ready or not self._to_send or is_stalled:
+        if not self._is_ready or not self._plan.to_send or is_stalled:
             return 0
-        start, stop = next(iter(self._to_send))
+        start, stop = self._plan.first()
         count = min(self._batch, stop - start, self._flight.room())
-        is_paced = self._rate_hz is not None and start not in self._was_sent
+        is_paced = self._rate_hz is not None and start not in self._plan.was_sent
         if count < 1 or (is_paced and self._n_paced + count > self._elapsed_s(now) * (self._rate_hz or 0)):
             return 0
         return count
@@ -269,26 +273,22 @@ class Sender:
 
     def _pause(self) -> float:
         """How long nothing needs to be done."""
-        if self._rate_hz is None or not self._to_send or self._flight.room() < 1:
+        if self._rate_hz is None or not self._plan.to_send or self._flight.room() < 1:
             return POLL_S
         due_s = (self._n_paced + self._batch) / self._rate_hz
         return min(POLL_S, max(0.0, due_s - self._elapsed_s(self._clock())))
 
     def _send_batch(self, count: int) -> bool:
         """Whether the frames went; not where the engine is away or reads nothing."""
-        start, _ = next(iter(self._to_send))
+        start, _ = self._plan.first()
         stop = start + count
         frames = self._scan.read_block(start, stop, self._buffer)
         message = make_frames(self._info.scan_id, self._next_seq(), start, frames, self._clock())
         if not self._send(message):
             return False
         self._flight.sent(message.seq, start, stop)
-        n_new = self._was_sent.gaps(start, stop).total
-        self._n_paced += n_new
-        self._sent.frames_resent += count - n_new
-        self._was_sent = self._was_sent.add(start, stop)
-        self._sent.frames_sent = self._was_sent.total
-        self._to_send = self._to_send.remove(start, stop)
+        self._n_paced += self._plan.sent(start, stop)
+        self._sent.frames_sent, self._sent.frames_resent = self._plan.was_sent.total, self._plan.n_resent
         return True
 
     def _send_end(self, reason: EndReason) -> None:
@@ -296,10 +296,11 @@ class Sender:
             scan_id=self._info.scan_id,
             seq=self._next_seq(),
             reason=reason,
-            frames_sent=self._was_sent.union(self._stored).total,
+            frames_sent=self._plan.n_known,
             frames_dropped_by_sender=self._sent.frames_dropped,
         )
-        self._end_sent = self._send(end)
+        if self._send(end):
+            self._end_sent_s = self._clock()
 
     def _hear(self, wait_s: float) -> None:
         wait_ms = int(wait_s * 1000)
@@ -325,15 +326,13 @@ class Sender:
         """Send what the engine does not have: all of it at first, the rest when it comes back."""
         if self._is_ready:
             return  # the answer to a start message that was sent again
-        self._is_ready, self._end_sent = True, False
+        self._is_ready, self._end_sent_s = True, -np.inf
         if self._began_s is None:
             self._began_s = self._clock()
-        self._stored = IntervalSet(message.stored)
-        if self._stored:
-            self._said(f"The engine has {self._stored.total} frames of this scan already; the others follow.")
-        self._to_send = IntervalSet(
-            gap for start, stop in self._available for gap in self._stored.gaps(start, stop)
-        )
+        stored = IntervalSet(message.stored)
+        if stored:
+            self._said(f"The engine has {stored.total} frames of this scan already; the others follow.")
+        self._plan.begin(stored)
         self._flight = Flight()
         self._flight.granted(message.credit, message.seq_seen)
 
@@ -345,16 +344,9 @@ class Sender:
             return
         if message.final:
             raise _ERRORS.get(message.code, StreamLost)(message.reason)
-        wanted = IntervalSet(message.resend)
-        # Only what went out before, and is not on its way again already.
-        for start, stop in message.resend:
-            for never_sent in self._was_sent.gaps(start, stop):
-                wanted = wanted.remove(*never_sent)
-        for again in self._flight.sent_after(message.seq_seen):
-            wanted = wanted.remove(*again)
-        self._to_send = self._to_send.union(wanted)
+        self._plan.send_again(message.resend, self._flight.sent_after(message.seq_seen))
         if message.code in {RefusalCode.INCOMPLETE, RefusalCode.BAD_CRC, RefusalCode.NO_CREDIT}:
-            self._end_sent = False
+            self._end_sent_s = -np.inf
 
     def _keep_alive(self) -> None:
         now = self._clock()
@@ -403,3 +395,8 @@ def _as_held(info: ScanInfo) -> ScanInfo:
         footer_rows=0,
         open_ended=False,
     )
+
+
+def _new_identity() -> bytes:
+    """A routing id of our own; ZeroMQ keeps those that begin with a zero byte for itself."""
+    return b"\1" + uuid.uuid4().bytes[1:]

@@ -6,7 +6,7 @@ import numpy as np
 
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing, ReaderPolicy
-from streamer.receive.stream import Earlier
+from streamer.receive.scan_session import Earlier
 from streamer.wire.sequence import IntervalSet
 
 SHAPE, DETECTOR = (5, 7), (24, 32)

@@ -130,7 +130,9 @@ def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: 
     from streamer.kernels.warmup import warm_kernels
     from streamer.model import EXIT_CODES
     from streamer.serve.engine import Engine
+    from streamer.serve.memory import keep_memory_bounded
 
+    keep_memory_bounded()
     with zmq.Context() as context:
         engine = Engine(options, context, told)
         # Compiling takes seconds the first time: frames that come meanwhile wait in the ring.

@@ -12,10 +12,12 @@ from typing import Protocol
 
 import zmq
 
-from streamer.errors import LivestemError, SettingsError, StreamLost, WireError
+from streamer.errors import LivestemError, StreamLost, WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
-from streamer.receive.stream import HostBusy, ScanSession, ScanStream
+from streamer.receive.scan_session import HostBusy, ScanSession
+from streamer.receive.stream import ScanStream
 from streamer.security.curve import STREAM, protect_server
+from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
 from streamer.wire.codec import HeaderError, VersionError, decode, encode
 from streamer.wire.messages import (
@@ -103,15 +105,7 @@ class Receiver:
         # A sender that gives itself a routing id stays the same sender when its connection comes back.
         self._socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         protect_server(self._socket, security, STREAM)
-        try:
-            self._socket.bind(listen)
-        except zmq.ZMQError as error:
-            self._socket.close(0)
-            raise SettingsError(
-                f"{listen} cannot be bound: {error.strerror or error}. Another engine may be listening there. "
-                "Choose another endpoint with --listen; tcp://127.0.0.1:* picks a free port."
-            ) from None
-        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.endpoint = bind(self._socket, listen)
         # A message here ends the wait at once; the address is ours alone.
         self._wake_in = context.socket(zmq.PAIR)
         self._wake_in.bind(f"inproc://livestem-receiver-{id(self)}")

@@ -5,14 +5,13 @@
 
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Protocol
 
 import numpy as np
 
-from streamer.errors import LivestemError, WireError
+from streamer.errors import WireError
 from streamer.model import FinishReason, FrameCounters, ScanInfo
-from streamer.receive.ring import FrameRing
 from streamer.receive.scan_map import n_mapped, scan_indices_of
+from streamer.receive.scan_session import ScanSession
 from streamer.wire.codec import CrcError, unpack_frames
 from streamer.wire.messages import (
     MAX_RANGES,
@@ -28,7 +27,7 @@ from streamer.wire.messages import (
     Refused,
     ToSender,
 )
-from streamer.wire.sequence import FrameSequence, IntervalSet
+from streamer.wire.sequence import FrameSequence
 
 LOST_AFTER_S = 4.8
 """Without any message, heartbeats included; with the time to say so it is within 5 s of the last one."""
@@ -50,44 +49,6 @@ _REASONS = {
     EndReason.ABORTED: FinishReason.STOPPED,
     EndReason.ERROR: FinishReason.FAILED,
 }
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What an earlier run of the same scan left in its recording: frames that are there, and its counters."""
-
-    frames: IntervalSet = field(default_factory=IntervalSet)
-    counters: FrameCounters = field(default_factory=FrameCounters)
-
-
-class ScanSession(Protocol):
-    """What the engine keeps for a scan: where frames go, and which of them are safe."""
-
-    @property
-    def ring(self) -> FrameRing:
-        """Where frames are written."""
-        ...
-
-    @property
-    def earlier(self) -> Earlier:
-        """What is there already."""
-        ...
-
-    def durable(self) -> IntervalSet:
-        """Frame indices that may be acknowledged."""
-        ...
-
-    def drained(self) -> bool:
-        """Whether everything that was written to the ring is durable."""
-        ...
-
-    def failure(self) -> LivestemError | None:
-        """What makes it impossible to keep frames."""
-        ...
-
-
-class HostBusy(LivestemError):
-    """The engine still finishes the scan before: the sender is told to send start again in a moment."""
 
 
 @dataclass
@@ -341,7 +302,8 @@ class ScanStream:
             scan_id=self.info.scan_id,
             seq=self._next_seq(),
             below=below,
-            ranges=tuple(pair for pair in durable if pair[0] > below)[:MAX_RANGES],
+            # The newest, where there are too many: a sender has been told of the others.
+            ranges=tuple(pair for pair in durable if pair[0] > below)[-MAX_RANGES:],
             credit=self._credit(),
             seq_seen=self.seq_seen,
             end=end,

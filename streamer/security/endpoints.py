@@ -3,6 +3,8 @@
 import re
 from ipaddress import IPv4Address, IPv6Address
 
+import zmq
+
 from streamer.errors import SettingsError
 
 # The whole of it, in ASCII: ZeroMQ binds `tcp://127.0.0.1:1;10.0.0.5:2` to what follows the semicolon, and a host
@@ -41,3 +43,22 @@ def check_endpoint(endpoint: str, has_keys: bool, insecure: bool) -> None:
         "Make keys with `livestem keys` and give them with --keys DIR, use an SSH tunnel, or, on a network where "
         "everybody may send, watch and command, say --insecure. Nothing was started."
     )
+
+
+def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+    """Bind a socket; returns the real endpoint, with the port that was picked.
+
+    Raises
+    ------
+    SettingsError
+        The endpoint is not valid, or in use.
+    """
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise SettingsError(
+            f"{endpoint} cannot be bound: {error.strerror or error}. Another engine may be running there. "
+            "Choose another endpoint; tcp://127.0.0.1:* picks a free port."
+        ) from None
+    return socket.getsockopt_string(zmq.LAST_ENDPOINT)

@@ -17,9 +17,9 @@ from streamer.live.pipeline import Overrides
 from streamer.live.session import overrides_with
 from streamer.live.snapshot import LiveSnapshot
 from streamer.security.curve import VIEW, may_change, protect_server
+from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
 from streamer.serve.on_demand import mean_pattern, virtual_image
-from streamer.serve.publish import bind
 from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 MAX_REQUEST_BYTES = 64 << 20

@@ -23,15 +23,15 @@ from streamer.live.snapshot import LiveSnapshot
 from streamer.live.state import Event, next_state
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.receive.receiver import Receiver
-from streamer.receive.stream import HostBusy
+from streamer.receive.scan_session import HostBusy
 from streamer.record.recorder import SyncMode
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
 from streamer.serve.control_server import ControlServer
-from streamer.serve.free_memory import give_memory_back
 from streamer.serve.health import health_of
+from streamer.serve.memory import give_memory_back
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
 from streamer.settings import AnalysisSettings, analysis_settings
@@ -278,7 +278,7 @@ class Engine:
             self.final, self.result_path, self.finish_reason, self.progress = None, None, None, None
             self.problems, self.seconds = [], {}
             if self.run_in_hand:
-                self._told(_beginning(self.run_in_hand))
+                self._told(self.run_in_hand.beginning_text())
             if self.options.analyze and self.options.record_dir and self._analysis is None:
                 self._analysis = AnalysisProcess()  # warm by the time the scan ends
         run = self.run_in_hand
@@ -292,7 +292,7 @@ class Engine:
             self.state = next_state(self.state, Event.STREAM_ENDED)
             self.finish_reason = run.end.reason
             if run.end.reason is FinishReason.STREAM_LOST:
-                self._say("stream_lost", _lost(run))
+                self._say("stream_lost", run.lost_text())
         if self.state is EngineState.DRAINING and run.is_over:
             self._finish(run)
 
@@ -383,24 +383,6 @@ class Engine:
         self._last_published_s = self._clock()
         self.last_state = self.state_object()
         self._publisher.publish(self.last_state)
-
-
-def _beginning(run: ScanRun) -> str:
-    info, n_held = run.info, run.earlier.frames.total
-    bound = " (at most)" if info.open_ended else ""
-    verb = "begins" if not n_held else f"goes on after {n_held} frames"
-    return f"Scan {info.scan_id[:8]} {verb}: {info.scan_shape[0]} x {info.scan_shape[1]} positions{bound}."
-
-
-def _lost(run: ScanRun) -> str:
-    """The sender is gone: what is kept, and what can be done."""
-    n_received = run.end.counters.frames_received if run.end else 0
-    if run.path is None:
-        kept, advice = "They are analysed; nothing was recorded", ""
-    else:
-        kept = f"They are kept in {run.path}"
-        advice = " Start the sender again with the same scan id to continue it, or analyse what is there."
-    return f"The sender fell silent after {n_received} of {run.info.n_frames} frames. {kept}.{advice}"
 
 
 def _free_name(path: Path) -> Path:

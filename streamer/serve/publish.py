@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from streamer.errors import SettingsError
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState, FrameCounters
 from streamer.security.curve import VIEW, protect_server
+from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
 from streamer.wire.control import ControlMessage, encode
 
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
 RATE_WINDOW_S = 2.0
 MAX_SUBSCRIPTION_BYTES = 4096
 """Of what a viewer may send to the PUB socket: subscriptions, and the handshake of keys."""
-
-
-def bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
-    """Bind a socket; returns the real endpoint, with the port that was picked.
-
-    Raises
-    ------
-    SettingsError
-        The endpoint is not valid, or in use.
-    """
-    try:
-        socket.bind(endpoint)
-    except zmq.ZMQError as error:
-        socket.close(0)
-        raise SettingsError(
-            f"{endpoint} cannot be bound: {error.strerror or error}. Another engine may be running there. "
-            "Choose another endpoint; tcp://127.0.0.1:* picks a free port."
-        ) from None
-    return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
 class Publisher:

@@ -19,7 +19,7 @@ from streamer.live.snapshot import SnapshotBoard
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.receive.scan_map import frames_held
-from streamer.receive.stream import Earlier
+from streamer.receive.scan_session import Earlier
 from streamer.record.recorder import Recorder, SyncMode
 from streamer.settings import AnalysisSettings
 from streamer.wire.sequence import IntervalSet
@@ -119,6 +119,24 @@ class ScanRun:
     def n_queued(self) -> int:
         """Frames in the ring that the live analysis has not taken yet."""
         return self._reader.n_waiting
+
+    def beginning_text(self) -> str:
+        """That the scan begins, or goes on."""
+        info, n_held = self.info, self.earlier.frames.total
+        bound = " (at most)" if info.open_ended else ""
+        verb = "begins" if not n_held else f"goes on after {n_held} frames"
+        shape = f"{info.scan_shape[0]} x {info.scan_shape[1]} positions{bound}"
+        return f"Scan {info.scan_id[:8]} {verb}: {shape}."
+
+    def lost_text(self) -> str:
+        """That the sender is gone: what is kept, and what can be done."""
+        n_received = self.end.counters.frames_received if self.end else 0
+        if self.path is None:
+            kept, advice = "They are analysed; nothing was recorded", ""
+        else:
+            kept = f"They are kept in {self.path}"
+            advice = " Start the sender again with the same scan id to continue it, or analyse what is there."
+        return f"The sender fell silent after {n_received} of {self.info.n_frames} frames. {kept}.{advice}"
 
     def durable(self) -> IntervalSet:
         """Frame indices that may be acknowledged."""

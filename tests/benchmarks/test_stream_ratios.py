@@ -15,7 +15,7 @@ from streamer.formats.recording import create_recording
 from streamer.model import FinishReason, FrameCounters
 from streamer.receive.receiver import Receiver
 from streamer.receive.ring import FrameRing, ReaderPolicy
-from streamer.receive.stream import Earlier
+from streamer.receive.scan_session import Earlier
 from streamer.record.recorder import Recorder, SyncMode
 from streamer.wire.sequence import IntervalSet
 from tests.benchmarks.stream_sender import BATCH, DETECTOR

@@ -46,7 +46,9 @@ def test_a_lost_sender_shows_in_health(context, tmp_path):
         assert "fell silent" in health["why"][0]
 
 
-def test_a_service_manager_ends_the_engine_in_the_middle_of_a_scan_and_the_next_one_goes_on(context, tmp_path):
+def test_a_service_manager_ends_the_engine_in_the_middle_of_a_scan_and_the_next_one_goes_on(
+    context, tmp_path
+):
     scan, ended = make_scan(), []
     with Station(tmp_path, "--sync", "kill") as station:
 

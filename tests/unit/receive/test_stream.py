@@ -6,7 +6,8 @@ import pytest
 from streamer.errors import RecordingError
 from streamer.model import FinishReason, FrameCounters
 from streamer.receive.ring import ReaderPolicy
-from streamer.receive.stream import LOST_AFTER_S, MAX_ASKS, Earlier, ScanStream
+from streamer.receive.scan_session import Earlier
+from streamer.receive.stream import LOST_AFTER_S, MAX_ASKS, ScanStream
 from streamer.wire.codec import make_frames as pack
 from streamer.wire.messages import Ack, End, EndReason, FrameFlag, RefusalCode
 from streamer.wire.sequence import IntervalSet

@@ -15,7 +15,8 @@ from streamer.formats.recording import RecordingReader, create_recording
 from streamer.model import FinishReason, ScanOrder
 from streamer.receive.receiver import Receiver
 from streamer.receive.ring import FrameRing, ReaderPolicy
-from streamer.receive.stream import LOST_AFTER_S, Earlier, HostBusy
+from streamer.receive.scan_session import Earlier, HostBusy
+from streamer.receive.stream import LOST_AFTER_S
 from streamer.record.recorder import Recorder, SyncMode
 from streamer.wire.codec import decode, encode
 from streamer.wire.messages import Ready, Start
