@@ -27,22 +27,27 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 N_MOMENTS = 20
 
 
-@pytest.mark.parametrize("batch", [1, 16])
-def test_the_engine_is_killed_at_twenty_moments_and_every_recording_is_whole(context, tmp_path, batch):
+@pytest.mark.parametrize(("batch", "shape", "rate_hz"), [(1, (12, 16), 600), (16, (24, 32), 1500)])
+def test_the_engine_is_killed_at_twenty_moments_and_every_recording_is_whole(
+    context, tmp_path, batch, shape, rate_hz
+):
     """Each scan meets one kill; the engine that is started then takes the next scan too."""
     with Station(tmp_path, "--sync", "kill") as station:
         for moment in range(N_MOMENTS):
-            scan, killed = make_scan(seed=moment), []
+            scan, killed = make_scan(shape, seed=moment), []
+            n_frames = scan.info.n_frames
+            # The last one early enough not to come after the end.
+            after = (n_frames - 4 * batch) * moment // N_MOMENTS
 
-            def kill_once(n_acknowledged, moment=moment, killed=killed):
-                if not killed and n_acknowledged >= (N_FRAMES - batch) * moment // N_MOMENTS:
+            def kill_once(n_acknowledged, after=after, killed=killed):
+                if not killed and n_acknowledged >= after:
                     station.kill()
                     killed.append(n_acknowledged)
                     station.start()
 
-            sent = send(context, station.listen, scan, kill_once, batch=batch, rate_hz=600)
+            sent = send(context, station.listen, scan, kill_once, batch=batch, rate_hz=rate_hz)
             assert killed
-            assert sent.frames_acknowledged == N_FRAMES
+            assert sent.frames_acknowledged == n_frames
             station.wait_end(scan.info.scan_id)
             (path,) = recordings(tmp_path, scan.info.scan_id)
             end = assert_recorded(path, scan)

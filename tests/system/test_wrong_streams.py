@@ -104,7 +104,7 @@ def test_a_sender_that_stops_as_asked_says_so_and_is_lost(station, raw):
     assert done.returncode == 7
     assert "silent after" in done.stderr
     state = station.wait_for(lambda state: state["finish_reason"] == "STREAM_LOST")
-    assert 384 <= state["counters"]["frames_received"] < 450
+    assert 250 < state["counters"]["frames_received"] < 450  # what was on its way is gone with the sender
 
 
 @pytest.mark.parametrize(
