@@ -87,6 +87,17 @@ def assign_nearest(features, centroids):
     return distances.argmin(axis=1), distances.min(axis=1)
 
 
+def assign_two_levels(features, centroids, starts):
+    first = assign_nearest(features, centroids[: starts[0]])[0]
+    second = [
+        starts[j] + assign_nearest(vector[None], centroids[starts[j] : starts[j + 1]])[0][0]
+        if starts[j + 1] > starts[j]
+        else -1
+        for j, vector in zip(first, features, strict=True)
+    ]
+    return np.array([first, second])
+
+
 def squared_distances(points, centre):
     return ((points - centre) ** 2).sum(axis=1)
 

@@ -62,3 +62,35 @@ def accumulate_groups(features, labels, sums, counts):
             vector, total = features[i], sums[label]
             for p in range(vector.shape[0]):
                 total[p] += vector[p]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def assign_two_levels(features, centroids, starts, labels):
+    """Nearest centroid of every feature vector, and within it the nearest of its children.
+
+    Parameters
+    ----------
+    features
+        (n, n_features) float32.
+    centroids
+        (m, n_features) float32: those of level 1, then the children of the first, of the second, ...
+    starts
+        (k + 1,) int64: the children of level-1 centroid j are rows [starts[j], starts[j + 1]), perhaps none.
+    labels
+        (2, n) int32: row of the nearest at either level; -1 where there are no children.
+    """
+    for i in range(features.shape[0]):
+        vector = features[i]
+        first, last = 0, starts[0]
+        for level in range(2):
+            best, best_row = np.float32(np.inf), -1
+            for row in range(first, last):
+                total = np.float32(0.0)
+                for p in range(vector.shape[0]):
+                    difference = vector[p] - centroids[row, p]
+                    total += difference * difference
+                if total < best:
+                    best, best_row = total, row
+            labels[level, i] = best_row
+            if level == 0:
+                first, last = starts[best_row], starts[best_row + 1]

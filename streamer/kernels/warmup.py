@@ -4,7 +4,7 @@ import numpy as np
 
 from streamer.kernels.align import align_frames, find_centres, windowed_centre
 from streamer.kernels.clean import clean_frames, find_nonfinite
-from streamer.kernels.distance import accumulate_groups, assign_nearest
+from streamer.kernels.distance import accumulate_groups, assign_nearest, assign_two_levels
 from streamer.kernels.mask import find_direct_beam
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 from streamer.kernels.stats import accumulate_by_label, accumulate_moments, gather_features, weighted_sums
@@ -30,6 +30,7 @@ def warm_kernels(dtype: str = "float32") -> None:
     weighted_sums(flat, np.ones((2, 256), np.float32), np.empty((2, 2), np.float32))
     gather_features(flat, np.arange(4), np.empty((2, 4), np.float32))
     assign_nearest(flat, flat[:1], labels, np.empty(2, np.float32))
+    assign_two_levels(flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32))
     accumulate_groups(flat, labels, np.zeros((1, 256)), np.zeros(1, np.int64))
     points, distances = np.ones((2, 3)), np.empty(2)
     nearest_points(points, points[:1], labels, distances)

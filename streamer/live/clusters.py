@@ -16,7 +16,7 @@ from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
 from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME
-from streamer.kernels.distance import assign_nearest
+from streamer.kernels.distance import assign_nearest, assign_two_levels
 from streamer.model import ClusterNode
 
 RELABEL_GROWTH = 1.10
@@ -71,6 +71,7 @@ class LiveClusters:
     _n_relabelled: int = 0
     _n_refitted: int = 0
     _draws: int = 0
+    _stack: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def __post_init__(self) -> None:
         self.labels = np.full((2, self.capacity), -1, np.int32)
@@ -82,7 +83,14 @@ class LiveClusters:
 
     def label_new(self, features: NDArray[np.float32], first: int, last: int) -> None:
         """Label rows [first, last) of `features` by the nearest centroids of both levels."""
-        self._assign(features, first, last)
+        if not self.ready or last <= first:
+            return
+        if self._stack is None:
+            self._stack = self._stacked()
+        centroids, starts, identities = self._stack
+        nearest = np.empty((2, last - first), np.int32)
+        assign_two_levels(features[first:last], centroids, starts, nearest)
+        self.labels[:, first:last] = np.where(nearest >= 0, identities[nearest], 0)
 
     def due(self, n: int) -> bool:
         """Whether enough patterns have come since the last relabelling."""
@@ -104,6 +112,7 @@ class LiveClusters:
         seen = before[0] >= 0
         if seen.any():
             self.changed_share = float((self.labels[:, :n] != before)[:, seen].any(axis=0).mean())
+        self._stack = None
         self._n_relabelled = n
         if refit:
             self._n_refitted = n
@@ -111,6 +120,7 @@ class LiveClusters:
     def rebase(self, features: NDArray[np.float32]) -> None:
         """Carry labels over to another set of features: centroids become the means of the labelled patterns."""
         n = len(features)
+        self._stack = None
         root = self.families.get(-1)
         if root is None:
             return
@@ -178,14 +188,14 @@ class LiveClusters:
         ids[1, inner] = (1 + first[inner]) * MAX_IDENTITIES + 1 + second[inner]
         return ids
 
-    def _assign(self, features: NDArray[np.float32], first: int, last: int) -> None:
-        if not self.ready or last <= first:
-            return
-        rows = np.arange(first, last)
-        self._label_family(features[first:last], rows, -1, 0)
-        for identity in np.unique(self.labels[0, first:last]).tolist():
-            own = rows[self.labels[0, first:last] == identity]
-            self._label_family(features[own], own, identity, 1)
+    def _stacked(self) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Centroids of both levels in one array, where each family begins, and the identity of every row."""
+        root = self.families[-1]
+        inner = [self.families.get(identity) for identity in root.identities.tolist()]
+        families = [root, *(family for family in inner if family is not None)]
+        sizes = [len(root.identities), *(len(family.identities) if family else 0 for family in inner)]
+        centroids = np.concatenate([family.centroids for family in families])
+        return centroids, np.cumsum(sizes), np.concatenate([family.identities for family in families])
 
     def _label_family(
         self, inside: NDArray[np.float32], rows: NDArray[np.int64], parent: int, level: int

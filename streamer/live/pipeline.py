@@ -265,12 +265,11 @@ class LivePipeline:
 
     def _sample(self, flat: NDArray[np.float32], first: int) -> None:
         """Reservoir sampling (Vitter's algorithm R): every pattern has the same chance to be in the sample."""
-        for i in range(len(flat)):
-            row = first + i
-            slot = row if row < RESERVOIR_SIZE else int(self._rng.integers(row + 1))
-            if slot < RESERVOIR_SIZE:
-                self.reservoir[slot] = flat[i]
-                self.reservoir_rows[slot] = row
+        rows = np.arange(first, first + len(flat))
+        slots = np.where(rows < RESERVOIR_SIZE, rows, self._rng.integers(rows + 1))
+        for i in np.flatnonzero(slots < RESERVOIR_SIZE):
+            self.reservoir[slots[i]] = flat[i]
+            self.reservoir_rows[slots[i]] = rows[i]
 
     def _virtual(self, flat: NDArray[np.float32], scan_indices: NDArray[np.int64]) -> None:
         sums = np.empty((len(flat), 2), np.float32)

@@ -21,6 +21,8 @@ from streamer.wire.sequence import IntervalSet
 
 PUBLISH_PERIOD_S = 0.1
 BORROW_TIMEOUT_S = 0.05
+GATHER_S = 0.04
+"""Frames are waited for so long that a batch is worth its overhead; a screen shows it no later for that."""
 SETTLED_CHANGE = 0.005
 """Labels count as settled when fewer than this share of positions changed at the last relabelling, twice."""
 
@@ -153,6 +155,8 @@ class LiveSession:
                 self._done_frames = self._done_frames.add_indices(batch.frame_indices)
             finally:
                 self._reader.release(batch)
+            if len(batch) < BATCH_FRAMES // 2 and not self._reader.exhausted:
+                self._stop.wait(GATHER_S)
         with self._lock:
             wanted, self._wanted = self._wanted, None
         if wanted is not None:

@@ -82,6 +82,16 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
 
 
 @BOTH
+def test_labels_of_two_levels_equal_their_twin(compiled):
+    features, centroids = PATTERNS[:, :50], PATTERNS[[2, 5, 7, 1, 2, 8, 9], :50] + 0.25
+    starts = np.array([3, 5, 5, 7])  # the second has no children
+    labels = np.empty((2, 11), np.int32)
+    pick(distance.assign_two_levels, compiled)(features, centroids, starts, labels)
+    np.testing.assert_array_equal(labels, naive.assign_two_levels(features, centroids, starts))
+    assert -1 in labels[1]
+
+
+@BOTH
 def test_frames_with_nan_or_infinity_are_found(compiled):
     frames = RNG.standard_normal((7, 33)).astype(np.float32) * np.float32(1e38)
     frames[0], frames[1, 32], frames[2, 0], frames[3, 5] = 0.0, np.nan, np.inf, -np.inf
