@@ -198,12 +198,12 @@ class Sender:
     def _ask_to_start(self) -> None:
         """Send the start message until the engine answers; the same one continues a scan."""
         now = self._clock()
-        if now - self._waiting_since_s >= self._wait_s:
-            raise self._nobody_answers()
         start_due = now - self._last_start_s >= START_PERIOD_S
         if start_due and self._send(Start.of_scan(self._info, seq=self._next_seq())):
             self._last_start_s = now
         self._hear(POLL_S)
+        if not self._is_ready and self._ended is None and now - self._waiting_since_s >= self._wait_s:
+            raise self._nobody_answers()
 
     def _nobody_answers(self) -> LivestemError:
         if self._began_s is None:

@@ -1,5 +1,6 @@
 """Where the engine's sentences go: stderr, and a file that never grows without bound."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
@@ -39,14 +40,16 @@ def teller(log_path: Path | None) -> Callable[[str], None]:
     logger.addHandler(handler)
 
     def say_and_write(text: str) -> None:
-        _say(text)
         logger.info(text)
+        _say(text)
 
     return say_and_write
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    # Whoever read it may be gone, as a starter that ended: no reason to end a scan.
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def close_log() -> None:

@@ -181,8 +181,18 @@ class Receiver:
         except Exception as failure:  # kept for the owner
             self._failure = failure
         finally:
-            if self._stream is not None and self._stream.finish_reason is None:
-                self._end_stream(FinishReason.FAILED if self._failure else FinishReason.STOPPED)
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """The engine ends in the middle of a scan: its sender may go on when there is one again."""
+        stream = self._stream
+        if stream is None or stream.finish_reason is not None:
+            return
+        self._end_stream(FinishReason.FAILED if self._failure else FinishReason.STOPPED)
+        text = (
+            "The engine is ending. What it received is kept. The same start message continues the scan there."
+        )
+        self._answer([stream.refuse_for_good(RefusalCode.STOPPED, text, resume=True)])
 
     def _take_burst(self) -> None:
         for _ in range(MAX_BURST):
@@ -232,6 +242,10 @@ class Receiver:
     def _open(self, sender: bytes, message: Start, now: float) -> None:
         info, stream = message.scan_info(), self._stream
         if stream is not None and info.continues(stream.info):
+            if stream.last_word is None and stream.finish_reason is not None:
+                text = "The end of this scan is being written. Expected it to be done in a moment. Send start again then."
+                self._refuse(sender, info.scan_id, RefusalCode.BUSY, text, final=False)
+                return
             if stream.last_word is None:
                 if sender != self._sender and now - stream.last_message_s < TAKEOVER_AFTER_S:
                     self._refuse(sender, info.scan_id, RefusalCode.BUSY, self._busy_text(), final=False)
@@ -255,6 +269,13 @@ class Receiver:
             return
         except LivestemError as error:
             self._refuse(sender, message.scan_id, RefusalCode.CANNOT_START, str(error))
+            return
+        except Exception as error:  # one scan that cannot be begun must not end the engine for all others
+            text = (
+                f"The scan cannot be begun: {type(error).__name__}: {error}. Expected one that fits into this "
+                "computer's memory and disk. This is said in the engine's log. Nothing was recorded yet."
+            )
+            self._refuse(sender, message.scan_id, RefusalCode.CANNOT_START, text)
             return
         self._sender = sender
         self._stream = stream = ScanStream(info, session, now)

@@ -41,6 +41,7 @@ ACK_AGAIN_S = 1.0
 """An acknowledgement that says nothing new goes out this often: a sender that waits for credit for messages
 that were lost on the way learns from it that they were."""
 
+MAX_ASK_PARTS = 32
 MAX_ASKS = 3
 """How often in a row missing frames are asked for in vain: ends may cross requests on the way."""
 
@@ -78,7 +79,7 @@ class ScanStream:
     last_frame_s: float = 0.0
     _seq: int = 0
     _last_ack_s: float = 0.0
-    _told: tuple[int, int] = (-1, -1)
+    _told: tuple[int, int, int] = (-1, -1, -1)
     _n_asked: int = 0
     _n_here_when_asked: int = -1
     _surplus_told: bool = False
@@ -193,11 +194,17 @@ class ScanStream:
             and n_here < min(message.frames_sent, self.info.n_frames)
             and self._may_ask_again(n_here)
         ):
-            missing = tuple(self.sequence.seen.gaps(0, self._n_expected()))[:MAX_RANGES]
             text = f"{message.frames_sent} frames were sent, {n_here} arrived. Send the others again."
-            return [self._refused(RefusalCode.INCOMPLETE, text, resend=missing)]
+            return [self._refused(RefusalCode.INCOMPLETE, text, resend=part) for part in self._gaps()]
         self.end(_REASONS[message.reason])
         return []
+
+    def _gaps(self) -> list[tuple[tuple[int, int], ...]]:
+        """Frames that have not come, in parts that fit into a message; the next ones each time they are asked for."""
+        gaps = tuple(self.sequence.seen.gaps(0, self._n_expected()))
+        parts = [gaps[first : first + MAX_RANGES] for first in range(0, len(gaps), MAX_RANGES)]
+        begin = (self._n_asked - 1) * MAX_ASK_PARTS % len(parts)
+        return (parts[begin:] + parts[:begin])[:MAX_ASK_PARTS]
 
     def _may_ask_again(self, n_here: int) -> bool:
         self._n_asked = self._n_asked + 1 if n_here == self._n_here_when_asked else 1
@@ -230,13 +237,15 @@ class ScanStream:
         """What is due without a message: acknowledgements, credit, the last word, the loss of the sender."""
         if self.is_over:
             return []
+        # In this order: what has failed is drained too, and must not be called durable.
+        is_drained = self.finish_reason is not None and self.session.drained()
         failure = self.session.failure()
         if failure is not None:
             self.end(FinishReason.FAILED)
             self.finish_reason = FinishReason.FAILED
             return [self.refuse_for_good(RefusalCode.FAILED, str(failure))]
         if self.finish_reason is not None:
-            if not self.session.drained():
+            if not is_drained:
                 return []
             self.last_word = self._ack(end=True)
             return [self.last_word]
@@ -246,7 +255,7 @@ class ScanStream:
         since_ack_s = now - self._last_ack_s
         if since_ack_s < ACK_PERIOD_S:
             return []
-        told = (self.session.durable().total, self._credit())
+        told = (self.session.durable().total, self._credit(), self.seq_seen)
         if told == self._told and since_ack_s < ACK_AGAIN_S:
             return []
         self._told, self._last_ack_s = told, now
@@ -262,9 +271,9 @@ class ScanStream:
         """Whether the same scan may be started again: it was neither completed nor given up by anybody."""
         return self.finish_reason in {FinishReason.STREAM_LOST, FinishReason.FAILED}
 
-    def refuse_for_good(self, code: RefusalCode, text: str) -> Refused:
+    def refuse_for_good(self, code: RefusalCode, text: str, resume: bool = False) -> Refused:
         """The scan is over for the sender, and why; one that was thought lost may come back."""
-        self.last_word = self._refused(code, text, final=True, resume=code is RefusalCode.LOST)
+        self.last_word = self._refused(code, text, final=True, resume=resume or code is RefusalCode.LOST)
         return self.last_word
 
     def _is_lost(self, now: float) -> bool:

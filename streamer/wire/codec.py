@@ -93,7 +93,9 @@ def decode(parts: list[Part]) -> AnyMessage:
     if not 1 <= len(parts) <= 2:
         raise WireError(f"A message of {len(parts)} parts. Expected a header, and a payload for frames.")
     if len(parts[0]) > MAX_HEADER_BYTES:
-        raise WireError(f"A header of {len(parts[0])} bytes. At most {MAX_HEADER_BYTES} are accepted.")
+        kind, scan_id = _claimed_by_text(bytes(parts[0][:MAX_HEADER_BYTES]))
+        text = f"A header of {len(parts[0])} bytes. At most {MAX_HEADER_BYTES} are accepted. Shorten the metadata."
+        raise HeaderError(text, kind, scan_id)
     header = bytes(parts[0])
     try:
         message = _MESSAGES.validate_json(header)
@@ -170,6 +172,14 @@ def unpack_frames(message: Frames, info: ScanInfo) -> NDArray[Any]:
     dtype = np.dtype(info.dtype).newbyteorder("<")
     rows = np.frombuffer(message.payload, dtype=dtype).reshape(message.count, det_y + info.footer_rows, det_x)
     return rows[:, :det_y]
+
+
+def _claimed_by_text(header: bytes) -> tuple[str, str]:
+    """Type and scan id that a header too long to be read names near its beginning."""
+    kind = re.search(rb'"type"\s*:\s*"([a-z]{1,16})"', header)
+    scan_id = re.search(rb'"scan_id"\s*:\s*"([0-9a-f-]{36})"', header)
+    claimed = scan_id.group(1).decode() if scan_id else NO_SCAN
+    return kind.group(1).decode() if kind else "", claimed if _SCAN_ID.fullmatch(claimed) else NO_SCAN
 
 
 def _reason(header: bytes, error: ValidationError) -> WireError:

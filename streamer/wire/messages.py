@@ -28,7 +28,10 @@ DetectorSide = Annotated[int, Field(ge=1, le=4096)]
 FrameIndex = Annotated[int, Field(ge=0, lt=MAX_FRAME_INDEX)]
 FrameCount = Annotated[int, Field(ge=0, le=MAX_FRAME_INDEX)]
 Skip = Annotated[int, Field(ge=0, le=65536)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Wider than any instrument, and narrow enough that nothing computed from them overflows.
+Positive = Annotated[float, Field(ge=1e-12, le=1e12, allow_inf_nan=False)]
+Voltage = Annotated[float, Field(ge=1.0, le=1e8, allow_inf_nan=False)]
+Angle = Annotated[float, Field(ge=1e-9, le=3142.0, allow_inf_nan=False)]
 SCAN_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 NO_SCAN = "00000000-0000-0000-0000-000000000000"
 """Scan id of an answer to something that belongs to no scan."""
@@ -105,9 +108,9 @@ class Start(StreamMessage):
     footer_rows: Annotated[int, Field(ge=0, le=8)] = 0
     open_ended: bool = False
     software: Annotated[str, Field(max_length=64)] | None = None
-    voltage_v: Positive | None = None
+    voltage_v: Voltage | None = None
     camera_length_m: Positive | None = None
-    angle_per_px_mrad: Positive | None = None
+    angle_per_px_mrad: Angle | None = None
     scan_step_yx_nm: tuple[Positive, Positive] | None = None
     q_source: Annotated[str, Field(max_length=64)] | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)

@@ -14,7 +14,7 @@ from streamer.model import FinishReason
 from streamer.receive.receiver import TAKEOVER_AFTER_S, Receiver
 from streamer.wire.codec import decode, encode
 from streamer.wire.codec import make_frames as pack
-from streamer.wire.messages import Ack, Heartbeat, RefusalCode, Start
+from streamer.wire.messages import Ack, End, EndReason, Heartbeat, RefusalCode, Start
 from tests.fakes import Clock, MemoryHost, MemoryScan, make_frames, scan_info
 
 FREE = "tcp://127.0.0.1:*"
@@ -169,6 +169,9 @@ def test_frames_of_an_unknown_scan_are_refused_with_the_way_to_go_on_and_nonsens
         ({"n_frames": 70}, RefusalCode.INVALID, True),  # several frames per position
         ({"scan_shape": [0, 7]}, RefusalCode.INVALID, True),
         ({"version": 2}, RefusalCode.VERSION, True),
+        ({"voltage_v": 1e200}, RefusalCode.INVALID, True),
+        ({"angle_per_px_mrad": 1e300}, RefusalCode.INVALID, True),
+        ({"metadata": {"note": "x" * 70_000}}, RefusalCode.INVALID, True),
         ({"type": "frames", "first_frame": -1, "count": 1, "crc32": 0}, RefusalCode.INVALID, False),
     ],
 )
@@ -203,6 +206,41 @@ def test_a_sender_that_comes_back_as_another_process_takes_its_scan_over_once_th
     np.testing.assert_array_equal([host.sessions[0].frames[i] for i in range(35)], frames)
     reason, counters = host.ends[0]
     assert (reason, counters.frames_repeated, counters.frames_missing) == (FinishReason.COMPLETED, 0, 0)
+
+
+def test_a_scan_that_cannot_be_begun_for_any_reason_is_refused_and_the_engine_lives(context, dealer):
+    host = MemoryHost(refuse=MemoryError("Unable to allocate 9 TiB"))
+    with receiving(context, host) as receiver:
+        socket = dealer(receiver.endpoint)
+        refused = exchange(socket, Start.of_scan(scan_info()))
+        assert (refused.code, refused.final) == (RefusalCode.CANNOT_START, True)
+        assert "MemoryError: Unable to allocate 9 TiB" in refused.reason
+        host.refuse = None
+        assert exchange(socket, Start.of_scan(scan_info())).type == "ready"
+
+
+def test_an_engine_that_ends_in_the_scan_tells_the_sender_that_it_may_go_on(context, dealer):
+    with receiving(context, MemoryHost()) as receiver:
+        socket = dealer(receiver.endpoint)
+        exchange(socket, Start.of_scan(scan_info()))
+    refused = receive(socket)
+    assert (refused.code, refused.final, refused.resume) == (RefusalCode.STOPPED, True, True)
+
+
+def test_a_start_while_the_end_is_being_written_is_asked_to_come_again(context, dealer):
+    host, clock = MemoryHost(), Clock()
+    with receiving(context, host, clock=clock) as receiver:
+        socket = dealer(receiver.endpoint)
+        exchange(socket, Start.of_scan(scan_info()))
+        host.sessions[0].drained = lambda: False
+        socket.send_multipart(
+            encode(End(scan_id=scan_info().scan_id, seq=1, reason=EndReason.ERROR, frames_sent=0))
+        )
+        busy = exchange(socket, Start.of_scan(scan_info(), seq=2))
+        assert (busy.code, busy.final) == (RefusalCode.BUSY, False)
+        del host.sessions[0].drained
+        assert receive(socket).finish_reason == "FAILED"
+        assert exchange(socket, Start.of_scan(scan_info(), seq=3)).type == "ready"
 
 
 def test_a_start_of_a_scan_that_is_complete_is_answered_with_the_last_word(context, dealer):

@@ -168,6 +168,42 @@ def test_missing_frames_are_asked_for_a_few_times_and_then_counted(stream):
     assert stream.counters.frames_missing == 5
 
 
+def test_every_gap_is_asked_for_also_where_there_are_thousands():
+    n = 64 * 64
+    session = MemorySession(scan_info(scan_shape=(64, 64), detector_shape=(2, 2), n_frames=n), n_slots=n)
+    stream = ScanStream(session.info, session, now=0.0)
+    frames = make_frames(1, (2, 2))
+    for first in range(0, n, 2):  # the others were dropped by the sender
+        if first != 4000:  # lost on the way
+            send(stream, first, first + 1, frames=np.broadcast_to(frames, (n, 2, 2)))
+    asked = end(stream, frames_sent=n // 2, dropped=n // 2)
+    assert all(len(refused.resend) <= 1024 for refused in asked)
+    wanted = [index for refused in asked for start, stop in refused.resend for index in range(start, stop)]
+    assert len(wanted) == n // 2 + 1
+    assert 4000 in wanted
+
+
+def test_what_failed_at_the_last_moment_is_not_called_durable(stream, session):
+    send(stream, 0, 10)
+    end(stream, EndReason.ABORTED)
+
+    def fails_while_it_drains():
+        session.error = RecordingError("The disk is full.")
+        return True
+
+    session.drained = fails_while_it_drains
+    (refused,) = stream.tick(1.0)
+    assert refused.code is RefusalCode.FAILED
+
+
+def test_credit_comes_back_at_once_where_everything_is_written_but_not_durable(stream, session):
+    session.is_held = True
+    assert stream.tick(1.0)[0].seq_seen == 0
+    stream.heard(5, 1.05)
+    (ack,) = stream.tick(1.1)
+    assert ack.seq_seen == 5
+
+
 def test_frames_dropped_by_the_sender_stay_gaps(stream):
     send(stream, 0, 30)
     assert end(stream, frames_sent=30, dropped=5) == []
