@@ -4,6 +4,7 @@ Frames and marks are read by position, not through h5py datasets: those keep sta
 while another process writes.
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import replace
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import FileFormatError
+from streamer.errors import FileFormatError, RecordingError
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording_schema import (
     DATA_PATH,
@@ -109,15 +110,24 @@ def find_recording(directory: Path, info: ScanInfo) -> RecordingLayout | None:
     """The recording that an engine which was interrupted left of this scan, to be continued; None without one.
 
     Files of this scan that were never finished being created are removed: no frame is in them.
+
+    Raises
+    ------
+    RecordingError
+        One that bears this scan's name cannot be read: it may hold frames that nobody else has any more.
     """
     pattern = f"*_{id_in_name(info)}.h5"
     for part in directory.glob(f"{pattern}.part"):
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     for path in sorted(directory.glob(pattern)):
         try:
             layout, _ = read_layout(path)
-        except FileFormatError:
-            continue
+        except FileFormatError as error:
+            raise RecordingError(
+                f"{error} Its name says that it is of the scan that is to be begun. Close it in other programs, "
+                "or move it away, then start again. Nothing was changed."
+            ) from None
         if info.continues(layout.info):
             return layout
     return None
@@ -192,8 +202,13 @@ class RecordingReader:
 
     def end(self) -> dict[str, Any] | None:
         """finish_reason, counters, n_frames, settled_at; None while the scan runs, or after a kill."""
-        _, values = decode_end_slots(self._file.read(N_END_SLOTS * END_SLOT_BYTES, self.layout.end_offset))
+        values = self.last_end()
         return values if values.get("finish_reason") else None
+
+    def last_end(self) -> dict[str, Any]:
+        """The end that was written last, also one that was taken back because the scan went on; empty without one."""
+        _, values = decode_end_slots(self._file.read(N_END_SLOTS * END_SLOT_BYTES, self.layout.end_offset))
+        return values
 
     def live_label_maps(self) -> NDArray[np.int32]:
         """The last live labels, (2, scan_y, scan_x); -1 not visited."""

@@ -129,6 +129,7 @@ def create_recording(
         layout = _create_part(part, path, info, settings, started)
         _reserve_and_publish(part, layout, layout.data_offset + info.n_positions * frame_bytes)
     except FileExistsError:
+        part.unlink(missing_ok=True)
         raise _exists(path) from None
     except OSError as error:
         part.unlink(missing_ok=True)

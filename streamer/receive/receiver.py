@@ -243,7 +243,7 @@ class Receiver:
         info, stream = message.scan_info(), self._stream
         if stream is not None and info.continues(stream.info):
             if stream.last_word is None and stream.finish_reason is not None:
-                text = "The end of this scan is being written. Expected it to be done in a moment. Send start again then."
+                text = "The end of this scan is being written. Expected it to be done soon. Send start again then."
                 self._refuse(sender, info.scan_id, RefusalCode.BUSY, text, final=False)
                 return
             if stream.last_word is None:

@@ -92,7 +92,13 @@ class Recorder:
     ) -> None:
         self._layout, self._reader, self._sync, self._clock = layout, reader, sync, clock
         self._file = _open_to_write(layout)
-        self._marks = self._marks_so_far()
+        try:
+            self._marks = self._marks_so_far()
+            self._end_state = EndState(self._file, layout)
+            self._end_state.take_back()
+        except (OSError, EOFError) as error:
+            self._file.close()
+            raise _cannot_write(layout, error) from None
         self._waiting_marks: list[NDArray[np.int64]] = []
         self._written = held or IntervalSet()
         self._status = RecorderStatus(
@@ -100,8 +106,6 @@ class Recorder:
             n_stored=int(np.count_nonzero(self._marks)),
             n_nonfinite=int(np.count_nonzero(self._marks == NONFINITE)),
         )
-        self._end_state = EndState(self._file, layout)
-        self._end_state.take_back()
         self._failure: BaseException | None = None
         self._drained = threading.Event()
         self._last_sync_s = clock()
@@ -137,6 +141,11 @@ class Recorder:
             f"The recording {self._layout.path} cannot be continued: {self._failure}. {advice}, then start the scan "
             f"again. {self._status.n_stored} frames are stored and the file is valid."
         ) from self._failure
+
+    def discard(self) -> None:
+        """Let go of the file, of a recorder that was never started."""
+        self._reader.detach()
+        self._file.close()
 
     def finish(
         self, reason: FinishReason, counters: FrameCounters, live_labels: NDArray[np.int32] | None
@@ -275,10 +284,15 @@ def _open_to_write(layout: RecordingLayout) -> PositionalFile:
     try:
         return PositionalFile(layout.path, writable=True)
     except OSError as error:
-        raise RecordingError(
-            f"The recording {layout.path} cannot be written: {error.strerror or error}. Expected to be the only "
-            "one that writes it. End the other engine, or check the folder. What is recorded stays."
-        ) from None
+        raise _cannot_write(layout, error) from None
+
+
+def _cannot_write(layout: RecordingLayout, error: OSError | EOFError) -> RecordingError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return RecordingError(
+        f"The recording {layout.path} cannot be written: {reason or error}. Expected to be the only one that "
+        "writes it, on a disk that works. End the other engine, or check the disk. What is recorded stays."
+    )
 
 
 def _neighbours(places: NDArray[np.int64], wanted: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamer.errors import RecordingError
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording import read_layout
-from streamer.formats.recording_schema import NONFINITE, NOT_SYNCED, boot_id
+from streamer.formats.recording_schema import NONFINITE, NOT_SYNCED, RecordingLayout, boot_id
 from streamer.model import FinishReason, FrameCounters
 from streamer.record.end_state import EndState
 
@@ -41,11 +42,7 @@ def repair_recording(path: Path) -> dict[str, Any]:
             raise RecordingError(
                 f"{path} has its end: {end.values['finish_reason']}. There is nothing to repair. Nothing was changed."
             )
-        marks = np.frombuffer(file.read(layout.info.n_positions, layout.received_offset), np.uint8).copy()
-        if layout.boot_id and layout.boot_id == boot_id() and (marks & NOT_SYNCED).any():
-            file.sync_data()
-            marks &= NOT_SYNCED - 1
-            file.write(marks.tobytes(), layout.received_offset)
+        marks = _settled_marks(file, layout)
         values = _end_of(marks, layout.info.scan_shape[1], layout.info.open_ended)
         end.write(values)
         return values
@@ -53,7 +50,40 @@ def repair_recording(path: Path) -> dict[str, Any]:
         file.close()
 
 
-def _end_of(marks: np.ndarray, scan_x: int, open_ended: bool) -> dict[str, Any]:
+def settle_marks(layout: RecordingLayout) -> None:
+    """Bring everything that an interrupted engine wrote to the disk, before the scan goes on.
+
+    Raises
+    ------
+    RecordingError
+        The file cannot be written, or another engine writes it.
+    """
+    file = None
+    try:
+        file = PositionalFile(layout.path, writable=True)
+        _settled_marks(file, layout)
+    except (OSError, EOFError) as error:
+        raise RecordingError(
+            f"The recording {layout.path} cannot be continued: {error}. Expected to be the only one that writes it, "
+            "on a disk that works. End the other engine, or check the disk. What is recorded stays."
+        ) from None
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _settled_marks(file: PositionalFile, layout: RecordingLayout) -> NDArray[np.uint8]:
+    """The marks, all synced; those of frames that may be torn since the computer was started anew stay as they are."""
+    marks = np.frombuffer(file.read(layout.info.n_positions, layout.received_offset), np.uint8).copy()
+    file.sync_data()
+    if layout.boot_id and layout.boot_id == boot_id() and (marks & NOT_SYNCED).any():
+        marks &= NOT_SYNCED - 1
+        file.write(marks.tobytes(), layout.received_offset)
+        file.sync_data()
+    return marks
+
+
+def _end_of(marks: NDArray[np.uint8], scan_x: int, open_ended: bool) -> dict[str, Any]:
     n_stored = int(np.count_nonzero(marks))
     n_lines = (int(np.flatnonzero(marks)[-1]) // scan_x + 1 if n_stored else 1) if open_ended else None
     n_missing = (marks.size if n_lines is None else n_lines * scan_x) - n_stored

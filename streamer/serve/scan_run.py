@@ -21,12 +21,13 @@ from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.receive.scan_map import frames_held
 from streamer.receive.scan_session import Earlier
 from streamer.record.recorder import Recorder, SyncMode
+from streamer.record.repair import settle_marks
 from streamer.settings import AnalysisSettings
 from streamer.wire.sequence import IntervalSet
 
 RING_BYTES = 96 << 20
 MAX_RING_SLOTS = 8192
-MIN_RING_SLOTS = 64
+MIN_RING_SLOTS = 16
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,20 @@ class ScanRun:
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype, ring_memory)
         self.earlier = Earlier()
-        if record_dir is not None:
-            self._open_recording(record_dir, settings, sync)
-        policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
-        self._reader = self.ring.add_reader("live analysis", policy)
-        pipeline = LivePipeline(info, settings, self.stored)
-        pipeline.overrides = overrides
-        self.live = LiveSession(pipeline, self._reader, self.board, self.stored, first_version, clock)
         self._finished = False
+        try:
+            if record_dir is not None:
+                self._open_recording(record_dir, settings, sync)
+            policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
+            self._reader = self.ring.add_reader("live analysis", policy)
+            pipeline = LivePipeline(info, settings, self.stored)
+            pipeline.overrides = overrides
+            self.live = LiveSession(pipeline, self._reader, self.board, self.stored, first_version, clock)
+        except BaseException:  # whatever it was, the recording must not stay locked
+            if self.recorder:
+                self.recorder.discard()
+            self.close()
+            raise
         if self.recorder:
             self.recorder.start()
         self.live.start()
@@ -97,18 +104,15 @@ class ScanRun:
         """Create the recording, or continue the one that an interrupted engine left of this scan."""
         info = self.info
         layout = find_recording(record_dir, info)
-        is_new = layout is None
         if layout is None:
             layout = create_recording(record_dir, info, settings.model_dump(mode="json"), datetime.now())
-        self.stored = RecordingReader(layout.path)
-        try:
-            if not is_new:
-                self.earlier = _earlier(self.stored)
-            reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
-            self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
-        except LivestemError:
-            self.stored.close()
-            raise
+            self.stored = RecordingReader(layout.path)
+        else:
+            settle_marks(layout)
+            self.stored = RecordingReader(layout.path)
+            self.earlier = _earlier(self.stored)
+        reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
+        self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
 
     @property
     def path(self) -> Path | None:
@@ -195,8 +199,11 @@ def _earlier(recording: RecordingReader) -> Earlier:
     """Frames that are safe in a recording, and the counters that it was closed with, if it was."""
     safe = recording.marks & NOT_SYNCED == 0
     received = np.where(safe, recording.marks, 0)
-    known = ((recording.end() or {}).get("counters")) or {}
+    held = frames_held(recording.layout.info, received)
+    n_stored = int(np.count_nonzero(received))
+    known = recording.last_end().get("counters") or {}
     counters = FrameCounters(**{name: known.get(name, 0) for name in FrameCounters().to_json()})
-    off_map = counters.frames_flyback + counters.frames_discarded
-    counters.frames_received = int(np.count_nonzero(received)) + off_map
-    return Earlier(frames_held(recording.layout.info, received), counters)
+    # Counted anew: what is held, and what will come again.
+    counters.frames_received, counters.frames_flyback = held.total, held.total - n_stored
+    counters.frames_discarded = counters.frames_stored = 0
+    return Earlier(held, counters)

@@ -216,7 +216,6 @@ def test_a_frame_that_was_not_synced_is_written_again_after_a_kill(tmp_path):
 
 def test_only_the_same_scan_is_continued(tmp_path):
     Recording(tmp_path).finish()
-    (tmp_path / "20260101-000000_12345678.h5").write_bytes(b"torn")
     unfinished = tmp_path / "20260101-000001_12345678.h5.part"
     unfinished.write_bytes(b"")
     assert find_recording(tmp_path, scan_info(calibration=Calibration())) is not None
@@ -224,6 +223,9 @@ def test_only_the_same_scan_is_continued(tmp_path):
     assert find_recording(tmp_path, scan_info(dtype="uint16")) is None
     assert find_recording(tmp_path, scan_info(scan_id="12345678-0000-0000-0000-123456789abc")) is None
     assert not unfinished.exists()
+    (tmp_path / "20260101-000002_12345678.h5").write_bytes(b"torn")
+    with pytest.raises(RecordingError, match="of the scan that is to be begun"):
+        find_recording(tmp_path, INFO)
 
 
 def test_two_writers_of_one_recording_are_refused(tmp_path):
