@@ -75,6 +75,9 @@ class EmpadRaw:
         records = np.memmap(path, dtype="<f4", mode="r", shape=(n_records, 130, 128))
         self._frames: NDArray[np.float32] = records[:, : DETECTOR_SHAPE[0], :]
 
+    def refresh(self) -> None:
+        """A RAW file is read once it is finished: nothing changes."""
+
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of flat scan indices [start, stop) into the first rows of `out`."""
         out[: stop - start] = self._frames[start:stop]

@@ -27,6 +27,10 @@ class ScanFile(Protocol):
     info: ScanInfo
     received: NDArray[np.uint8]
 
+    def refresh(self) -> None:
+        """See what has been stored since the file was opened."""
+        ...
+
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """Read the patterns of scan positions [start, stop) into the first rows of `out`.
 

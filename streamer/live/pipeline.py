@@ -42,6 +42,12 @@ RESERVOIR_SIZE = 512
 class PatternSource(Protocol):
     """Patterns that were stored earlier, by scan position (the recording)."""
 
+    received: NDArray[np.uint8]
+
+    def refresh(self) -> None:
+        """See what has been stored since."""
+        ...
+
     def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of these flat scan indices into the first rows of `out`."""
         ...
@@ -176,6 +182,16 @@ class LivePipeline:
             self.clusters.k_by_name = overrides.k
             self.clusters.maintain(self.features[: self.n], closing=True)
 
+    def can_read_again(self) -> bool:
+        """Whether every pattern so far stands in the recording, so that its features can be taken anew.
+
+        The recorder may lag behind: what it has not written yet would be read as zeros.
+        """
+        if self.source is None:
+            return True
+        self.source.refresh()
+        return bool((self.source.received.ravel()[self.order[: self.n]] > 0).all())
+
     def mean_and_variance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and variance (det_y, det_x) of the aligned patterns so far."""
         count = max(self.n, 1)
@@ -288,7 +304,7 @@ class LivePipeline:
         if self.mask is None or self.source is None:
             return False
         frozen = self._n_mask >= MASK_FROZEN_SHARE * self.info.n_positions
-        return not frozen and self.n >= MASK_GROWTH * self._n_mask
+        return not frozen and self.n >= MASK_GROWTH * self._n_mask and self.can_read_again()
 
     def _decide_mask(self, same_from: float = 1.0) -> bool:
         """Choose ring and feature pixels from the statistics so far; True where features changed.

@@ -6,7 +6,7 @@ Reads: a ring reader, the recording. Writes: its snapshot board. Thread: its own
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +21,11 @@ from streamer.wire.sequence import IntervalSet
 
 PUBLISH_PERIOD_S = 0.1
 BORROW_TIMEOUT_S = 0.05
+RECORDER_POLL_S = 0.01
 GATHER_S = 0.04
 """Frames are waited for so long that a batch is worth its overhead; a screen shows it no later for that."""
 SETTLED_CHANGE = 0.005
 """Labels count as settled when fewer than this share of positions changed at the last relabelling, twice."""
-
-
-class StoredPatterns(PatternSource, Protocol):
-    """The recording, as the compute thread needs it."""
-
-    received: NDArray[np.uint8]
-
-    def refresh(self) -> None:
-        """Read the marks again."""
-        ...
 
 
 class LiveSession:
@@ -54,6 +45,8 @@ class LiveSession:
         Versions of arrays count up from here.
     clock
         Seconds, the same clock as the ring's arrival times.
+    is_recorded
+        Whether the recorder has written everything that came; asked for after the last frame.
     """
 
     def __init__(
@@ -61,12 +54,14 @@ class LiveSession:
         pipeline: LivePipeline,
         reader: RingReader,
         board: SnapshotBoard,
-        stored: StoredPatterns | None,
+        stored: PatternSource | None,
         first_version: int,
         clock: Callable[[], float],
+        is_recorded: Callable[[], bool] = lambda: True,
     ) -> None:
         self._pipeline, self._reader, self._board = pipeline, reader, board
         self._stored, self._first_version, self._clock = stored, first_version, clock
+        self._is_recorded = is_recorded
         self._thread = threading.Thread(target=self._run, name="livestem-compute")
         self._failure: BaseException | None = None
         self._done_frames = IntervalSet()
@@ -134,8 +129,11 @@ class LiveSession:
             self._n_caught_up = 0
             while not self._stop.is_set() and not self._reader.exhausted:
                 self._step()
+            while not self._is_recorded() and not self._stop.wait(RECORDER_POLL_S):
+                pass  # what was skipped is read from the recording
             if not self._stop.is_set():
                 self._catch_up()
+                self._follow_overrides()
                 self._pipeline.close()
                 self._slow_changed()
             if self._pipeline.info.open_ended:
@@ -157,12 +155,16 @@ class LiveSession:
                 self._reader.release(batch)
             if len(batch) < BATCH_FRAMES // 2 and not self._reader.exhausted:
                 self._stop.wait(GATHER_S)
-        with self._lock:
-            wanted, self._wanted = self._wanted, None
-        if wanted is not None:
-            self._pipeline.override(wanted)
-            self._slow_changed()
+        self._follow_overrides()
         self._maintain()
+
+    def _follow_overrides(self) -> None:
+        with self._lock:
+            if self._wanted is None or not self._pipeline.can_read_again():
+                return  # the next round will do
+            wanted, self._wanted = self._wanted, None
+        self._pipeline.override(wanted)
+        self._slow_changed()
 
     def _maintain(self) -> None:
         """Renew clusters and snapshot where they are due."""

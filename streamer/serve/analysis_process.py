@@ -49,7 +49,7 @@ class AnalysisProcess:
         self._send("cancel")
 
     def events(self) -> list[dict[str, Any]]:
-        """What the process has said since the last call; "failed" once where it died."""
+        """What the process has said since the last call; "died" where it did, with all its jobs."""
         said = []
         while True:
             try:
@@ -94,7 +94,7 @@ class AnalysisProcess:
         if code != 0:
             self._events.put(
                 {
-                    "event": "failed",
+                    "event": "died",
                     "error": f"The analysis process ended with code {code}. The recording is kept.",
                 }
             )

@@ -94,6 +94,7 @@ class Engine:
         self.analysis_failed = False
         self._analysis: AnalysisProcess | None = None
         self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
+        self._results_to_come: set[Path] = set()
         self.n_scans = 0
         self._ring_memory: NDArray[Any] | None = (
             None  # used again: new memory is dear, and comes with the beam on
@@ -323,7 +324,8 @@ class Engine:
             self._analysis = AnalysisProcess()
         self._being_analysed.append(run)
         self.analysis_failed = False
-        out = _free_name(run.path.with_name(run.path.stem + ".result.h5"))
+        out = _free_name(run.path.with_name(run.path.stem + ".result.h5"), self._results_to_come)
+        self._results_to_come.add(out)
         self._analysis.submit(run.path, out, self._settings_in_force())
         self.state = next_state(self.state, Event.ANALYSIS_BEGAN)
         self.progress = {"step": 0, "n_steps": 5, "name": "starting", "fraction": 0.0, "left_s": None}
@@ -339,6 +341,9 @@ class Engine:
                 }
             elif kind in ("done", "failed", "cancelled"):
                 self._analysis_ended(kind, event)
+            elif kind == "died":
+                while self._being_analysed:
+                    self._analysis_ended("failed", event)
 
     def _analysis_ended(self, kind: str, event: dict[str, Any]) -> None:
         if not self._being_analysed:
@@ -385,11 +390,11 @@ class Engine:
         self._publisher.publish(self.last_state)
 
 
-def _free_name(path: Path) -> Path:
-    """The path, or the first of path-2, path-3 ... that does not exist: a re-analysis replaces nothing."""
+def _free_name(path: Path, taken: set[Path]) -> Path:
+    """The path, or the first of path-2, path-3 ... that nobody has or will have: a re-analysis replaces nothing."""
     stem = path.name.removesuffix(".result.h5")
     number = 2
-    while path.exists():
+    while path.exists() or path in taken:
         path = path.with_name(f"{stem}-{number}.result.h5")
         number += 1
     return path

@@ -90,7 +90,9 @@ class ScanRun:
             self._reader = self.ring.add_reader("live analysis", policy)
             pipeline = LivePipeline(info, settings, self.stored)
             pipeline.overrides = overrides
-            self.live = LiveSession(pipeline, self._reader, self.board, self.stored, first_version, clock)
+            self.live = LiveSession(
+                pipeline, self._reader, self.board, self.stored, first_version, clock, self._is_recorded
+            )
         except BaseException:  # whatever it was, the recording must not stay locked
             if self.recorder:
                 self.recorder.discard()
@@ -113,6 +115,9 @@ class ScanRun:
             self.earlier = _earlier(self.stored)
         reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
         self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
+
+    def _is_recorded(self) -> bool:
+        return self.recorder is None or self.recorder.drained
 
     @property
     def path(self) -> Path | None:

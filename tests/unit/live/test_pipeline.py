@@ -93,6 +93,36 @@ def test_without_a_recording_the_first_mask_stays(opened, frames):
     assert (late.label_maps() >= 0).all()
 
 
+class LaggingRecording:
+    """A recording that the recorder has not written yet; reading it then would give zeros."""
+
+    def __init__(self, frames, shape):
+        self.frames, self.received, self.is_written = frames, np.zeros(shape, np.uint8), False
+
+    def refresh(self):
+        self.received[:] = self.is_written
+
+    def read_positions(self, scan_indices, out):
+        assert self.is_written
+        out[: len(scan_indices)] = self.frames[scan_indices]
+        return out[: len(scan_indices)]
+
+
+def test_a_mask_is_decided_anew_only_once_all_patterns_can_be_read_again(opened, frames):
+    recording = LaggingRecording(frames, SHAPE)
+    pipeline = LivePipeline(opened.info, AnalysisSettings(), recording)
+    decided = []
+    for start in range(0, len(frames), 48):
+        recording.is_written = start > 400
+        pipeline.add(frames[start : start + 48], np.arange(start, start + 48))
+        before = pipeline._n_mask
+        pipeline.maintain()
+        if pipeline._n_mask != before:
+            decided.append((start, recording.is_written))
+    assert len(decided) >= 1
+    assert all(written for _, written in decided)
+
+
 def test_features_of_the_past_follow_a_new_mask(opened, frames, finished):
     result_features = finished.features[: finished.n]
     fresh = LivePipeline(opened.info, AnalysisSettings(), opened)
