@@ -138,6 +138,7 @@ class Sender:
         self._stall_until_s: float | None = None
         self._has_restarted = False
         self._is_ready = False
+        self._busy_text = ""
         self._end_sent_s = -np.inf
         self._ended: Ack | None = None
 
@@ -206,6 +207,8 @@ class Sender:
             raise self._nobody_answers()
 
     def _nobody_answers(self) -> LivestemError:
+        if self._busy_text:
+            return StreamLost(f"{self._busy_text} It was waited for {self._wait_s:g} s.")
         if self._began_s is None:
             return EngineUnreachable(
                 f"No engine answered at {self._endpoint} within {self._wait_s:g} s. "
@@ -326,7 +329,7 @@ class Sender:
         """Send what the engine does not have: all of it at first, the rest when it comes back."""
         if self._is_ready:
             return  # the answer to a start message that was sent again
-        self._is_ready, self._end_sent_s = True, -np.inf
+        self._is_ready, self._end_sent_s, self._busy_text = True, -np.inf, ""
         if self._began_s is None:
             self._began_s = self._clock()
         stored = IntervalSet(message.stored)
@@ -344,6 +347,8 @@ class Sender:
             return
         if message.final:
             raise _ERRORS.get(message.code, StreamLost)(message.reason)
+        if message.code is RefusalCode.BUSY:
+            self._busy_text = message.reason
         self._plan.send_again(message.resend, self._flight.sent_after(message.seq_seen))
         if message.code in {RefusalCode.INCOMPLETE, RefusalCode.BAD_CRC, RefusalCode.NO_CREDIT}:
             self._end_sent_s = -np.inf
