@@ -26,6 +26,11 @@ class AlignmentSettings(_Settings):
     """Radius of the direct-beam disk in detector pixels; None: from the mean pattern."""
     max_iterations: Annotated[int, Field(ge=1, le=50)] = 12
     """Most centre-of-mass steps per pattern."""
+    centre_yx: tuple[float, float] | None = None
+    """Where the direct beam is looked for, y and x in detector pixels; None: the brightest spot."""
+    follow: bool | None = None
+    """Whether every pattern is centred by its own direct beam (False: one centre for all, as behind a beam
+    stop); None: if a direct beam is found."""
 
 
 class MaskSettings(_Settings):

@@ -35,34 +35,48 @@ def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations):
 
 
 def resample(frame, shift_y, shift_x, weights_of):
-    """Zero wherever one of the four rows, or, column by column, one of the four columns lies outside."""
+    """Zero wherever one of the four rows or one of the four columns lies outside."""
     n_y, n_x = frame.shape
     whole_y, whole_x = int(np.floor(shift_y)), int(np.floor(shift_x))
     w_y, w_x = weights_of(shift_y - whole_y), weights_of(shift_x - whole_x)
     out = np.zeros(frame.shape)
     for y in range(n_y):
-        top = y + whole_y - 1
-        if top < 0 or top + 3 >= n_y:
-            continue
         for x in range(n_x):
-            for j in range(4):
-                column = x + whole_x - 1 + j
-                if 0 <= column < n_x:
-                    for i in range(4):
-                        out[y, x] += w_y[i] * w_x[j] * frame[top + i, column]
+            top, left = y + whole_y - 1, x + whole_x - 1
+            if 0 <= top < n_y - 3 and 0 <= left < n_x - 3:
+                out[y, x] = w_y @ frame[top : top + 4, left : left + 4].astype(np.float64) @ w_x
     return out
 
 
-def clean_frame(frame, max_bad):
+def is_bad(frame, defects=()):
     bad = ~(np.abs(frame.astype(np.float64)) <= 1e12)
-    if bad.sum() > max_bad:
-        return np.zeros(frame.shape), int(bad.sum())
+    bad.ravel()[list(defects)] = True
+    return bad
+
+
+def mend_frame(frame, defects=()):
+    bad = is_bad(frame, defects)
     out = frame.astype(np.float64).copy()
     for y, x in zip(*np.nonzero(bad), strict=True):
-        near = frame[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].astype(np.float64)
-        good = near[np.abs(near) <= 1e12]
+        rows, columns = slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2)
+        good = frame[rows, columns].astype(np.float64)[~bad[rows, columns]]
         out[y, x] = good.mean() if len(good) else 0.0
-    return out, int(bad.sum())
+    return out
+
+
+def clean_frame(frame, max_bad, defects=()):
+    n_bad = int(is_bad(frame).sum())
+    return (np.zeros(frame.shape) if n_bad > max_bad else mend_frame(frame, defects)), n_bad
+
+
+def measure_frame(frame, plan, weights_of):
+    """Centre and aligned pattern of one frame; None where it is not usable."""
+    cleaned, n_bad = clean_frame(frame, plan.max_bad, plan.defects)
+    if n_bad > plan.max_bad:
+        return None
+    centre = find_centre(cleaned, plan.start_yx, plan.window_px, plan.expected_mass, plan.max_iterations)
+    shift = np.subtract(centre, plan.reference_yx)
+    return np.array(centre), resample(cleaned, *shift, weights_of)
 
 
 def moments(patterns, usable, reference):
@@ -76,10 +90,6 @@ def weighted_sums(patterns, weights):
 
 def sums_by_label(patterns, labels, n_groups):
     return np.array([patterns[labels == group].astype(np.float64).sum(axis=0) for group in range(n_groups)])
-
-
-def gather_features(patterns, pixels):
-    return patterns[:, pixels]
 
 
 def assign_nearest(features, centroids):

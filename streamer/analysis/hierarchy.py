@@ -11,9 +11,8 @@ from streamer.analysis.passes import Block, Cancel, run_pass
 from streamer.analysis.preprocess import Aligned
 from streamer.cluster.tree import ClusterTree
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.align import align_frames
-from streamer.kernels.mask import reference_centre
-from streamer.kernels.stats import accumulate_by_label, weighted_sums
+from streamer.kernels.frame_pass import FramePass, frame_plan
+from streamer.settings import AnalysisSettings
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class NodeMeans:
 
 def mean_by_node(
     scan: ScanFile,
+    settings: AnalysisSettings,
     aligned: Aligned,
     leaf_of: NDArray[np.int32],
     tree: ClusterTree,
@@ -45,21 +45,21 @@ def mean_by_node(
     """
     shape = scan.info.detector_shape
     n_pixels = shape[0] * shape[1]
-    reference = reference_centre(shape)
     images = np.full((scan.info.n_positions, len(weights)), np.nan, np.float32)
+    plan = frame_plan(aligned.beam, shape, settings.alignment.max_iterations, aligned.defects, measure=False)
 
-    def step(sums: NDArray[np.float64], block: Block) -> None:
-        rows = slice(block.start, block.stop)
-        align_frames(block.patterns, aligned.centres_yx[rows], reference, block.scratch)
-        flat = block.scratch.reshape(len(block.usable), n_pixels)
-        accumulate_by_label(flat, leaf_of[rows], sums)
-        if len(weights):
-            values = np.empty((len(flat), len(weights)), np.float32)
-            weighted_sums(flat, weights, values)
-            images[rows][block.usable] = values[block.usable]
+    def step(sums: NDArray[np.float32], block: Block) -> None:
+        frame_pass = FramePass(shape, plan, weights=weights, room=block.room)
+        out = frame_pass.outcome(len(block.positions))
+        out.centres_yx[:] = aligned.centres_yx[block.positions]
+        frame_pass.run(block.frames, out, binned=sums, bins=leaf_of[block.positions].astype(np.int64))
+        images[block.positions] = out.virtual
 
-    chunks = run_pass(scan, lambda: np.zeros((len(tree.nodes), n_pixels)), step, executor, progress, cancel)
-    sums = np.sum(chunks, axis=0)
+    def sums_of_chunk() -> NDArray[np.float32]:
+        return np.zeros((len(tree.nodes), n_pixels), np.float32)
+
+    chunks = run_pass(scan, sums_of_chunk, step, executor, progress, cancel)
+    sums = np.sum(chunks, axis=0, dtype=np.float64)
     # A child's id is larger than its parent's: from the last to the first, every node is complete when added.
     for node in reversed(tree.nodes[1:]):
         sums[node.parent] += sums[node.id]

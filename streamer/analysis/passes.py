@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import ScanStopped
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.clean import clean_frames, max_bad_pixels
+from streamer.kernels.frame_pass import FrameRoom, make_room
 
 State = TypeVar("State")
 N_CHUNKS = 16
@@ -23,25 +23,21 @@ BLOCK_FRAMES = 128
 
 @dataclass(frozen=True)
 class Block:
-    """Cleaned patterns of neighbouring scan positions, valid until the step returns.
+    """Recorded frames of neighbouring scan positions, valid until the step returns.
 
     Attributes
     ----------
-    start, stop
-        Flat scan indices.
-    patterns
-        (stop - start, det_y, det_x) float32, finite.
-    usable
-        (stop - start,) bool: recorded, and not spoilt by non-finite pixels.
-    scratch
-        Room for aligned patterns, the shape of `patterns`.
+    positions
+        (n,) flat scan indices, ascending.
+    frames
+        (n, det_y, det_x) as the detector sent them.
+    room
+        Scratch of this thread.
     """
 
-    start: int
-    stop: int
-    patterns: NDArray[np.float32]
-    usable: NDArray[np.bool_]
-    scratch: NDArray[np.float32]
+    positions: NDArray[np.int64]
+    frames: NDArray[Any]
+    room: FrameRoom
 
 
 class Cancel:
@@ -101,27 +97,25 @@ def run_pass(
     n_bands = -(-n_y // band_rows)
     bounds = np.minimum(np.linspace(0, n_bands, N_CHUNKS + 1).astype(int) * band_rows * n_x, n)
     received = scan.received.ravel() > 0
-    max_bad = max_bad_pixels(scan.info.detector_shape)
-    room = threading.local()
+    own = threading.local()
     done = [0] * N_CHUNKS
 
     def work(chunk: int) -> State:
-        if not hasattr(room, "raw"):
+        if not hasattr(own, "room"):
             # New memory is dear on virtual machines: one set of buffers a thread, reused by every chunk.
-            room.raw = np.empty(shape, scan.info.dtype)
-            room.patterns, room.scratch = np.empty(shape, np.float32), np.empty(shape, np.float32)
-            room.n_bad = np.empty(BLOCK_FRAMES, np.int64)
+            own.frames = np.empty(shape, scan.info.dtype)
+            own.room = make_room(scan.info.detector_shape)
         state = make_state()
         for start in range(bounds[chunk], bounds[chunk + 1], BLOCK_FRAMES):
             cancel.check()
             stop = min(start + BLOCK_FRAMES, int(bounds[chunk + 1]))
-            size = stop - start
-            raw = scan.read_block(start, stop, room.raw)
-            clean_frames(raw, max_bad, room.patterns[:size], room.n_bad[:size])
-            usable = received[start:stop] & (room.n_bad[:size] <= max_bad)
-            room.patterns[:size][~usable] = 0.0
-            step(state, Block(start, stop, room.patterns[:size], usable, room.scratch[:size]))
-            done[chunk] += size
+            frames, positions = scan.read_block(start, stop, own.frames), np.arange(start, stop)
+            there = received[start:stop]
+            if not there.all():
+                frames, positions = frames[there], positions[there]
+            if len(positions):
+                step(state, Block(positions, frames, own.room))
+            done[chunk] += stop - start
             progress(sum(done) / n)
         return state
 

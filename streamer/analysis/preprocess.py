@@ -10,18 +10,16 @@ from numpy.typing import NDArray
 from streamer.analysis.passes import Block, Cancel, run_pass
 from streamer.errors import FileFormatError
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.align import align_frames, find_centres, windowed_centre
-from streamer.kernels.clean import clean_frames, max_bad_pixels
+from streamer.kernels.first_look import look_at_sample
+from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import (
     DirectBeam,
     FeatureMask,
     decide_mask,
     detector_weights,
-    find_direct_beam,
     reference_centre,
     usable_radius,
 )
-from streamer.kernels.stats import accumulate_by_label, accumulate_moments, gather_features, weighted_sums
 from streamer.settings import AnalysisSettings
 
 _SAMPLE_FRAMES = 256
@@ -35,6 +33,8 @@ class Aligned:
     ----------
     beam
         Direct beam of the mean of a sample of raw frames.
+    defects
+        Flat indices of hot and dead detector pixels, which are mended in every frame.
     centres_yx, residual_yx
         (n, 2) px: measured direct beam; what is left of it after resampling. NaN where not usable.
     usable
@@ -44,6 +44,7 @@ class Aligned:
     """
 
     beam: DirectBeam
+    defects: NDArray[np.int64]
     centres_yx: NDArray[np.float64]
     residual_yx: NDArray[np.float64]
     usable: NDArray[np.bool_]
@@ -79,8 +80,10 @@ class Extracted:
     bin_counts: NDArray[np.int64]
 
 
-def sample_beam(scan: ScanFile, settings: AnalysisSettings) -> tuple[DirectBeam, NDArray[np.float64]]:
-    """Direct beam and mean pattern (flat) of a sample of raw frames spread over the scan.
+def sample_beam(
+    scan: ScanFile, settings: AnalysisSettings
+) -> tuple[DirectBeam, NDArray[np.float64], NDArray[np.int64]]:
+    """Direct beam, mean aligned pattern (flat) and defects of a sample of raw frames spread over the scan.
 
     Raises
     ------
@@ -93,18 +96,15 @@ def sample_beam(scan: ScanFile, settings: AnalysisSettings) -> tuple[DirectBeam,
     )
     shape = (len(rows), *scan.info.detector_shape)
     raw = scan.read_positions(rows, np.empty(shape, scan.info.dtype))
-    patterns, n_bad = np.empty(shape, np.float32), np.empty(len(rows), np.int64)
-    max_bad = max_bad_pixels(scan.info.detector_shape)
-    clean_frames(raw, max_bad, patterns, n_bad)
-    usable = n_bad <= max_bad
-    if not usable.any():
+    first_look = look_at_sample(
+        raw, settings.alignment.disk_radius_px, settings.alignment.centre_yx, settings.alignment.follow
+    )
+    if first_look is None:
         raise FileFormatError(
             f"{scan.path} holds no usable pattern: {len(stored)} of {scan.info.n_positions} positions are stored, "
             "none of those sampled is finite. Expected at least one. Check the detector's output."
         )
-    mean = patterns[usable].mean(axis=0, dtype=np.float64)
-    beam = find_direct_beam(mean.astype(np.float32), settings.alignment.disk_radius_px)
-    return beam, mean.ravel()
+    return first_look.beam, first_look.aligned_mean.ravel(), first_look.defects
 
 
 def align_scan(
@@ -115,42 +115,27 @@ def align_scan(
     cancel: Cancel,
 ) -> Aligned:
     """First pass: the direct beam of every pattern, and mean and variance of the aligned patterns."""
-    beam, near_mean = sample_beam(scan, settings)
+    beam, near_mean, defects = sample_beam(scan, settings)
     shape = scan.info.detector_shape
     n = scan.info.n_positions
-    reference = reference_centre(shape)
-    start_yx = np.array(beam.centre_yx)
     centres, residual = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
-    usable = np.zeros(n, np.bool_)
+    plan = frame_plan(beam, shape, settings.alignment.max_iterations, defects)
 
-    def step(sums: NDArray[np.float64], block: Block) -> None:
-        rows = slice(block.start, block.stop)
-        usable[rows] = block.usable
-        find_centres(
-            block.patterns,
-            start_yx,
-            beam.window_px,
-            beam.mass,
-            settings.alignment.max_iterations,
-            block.usable,
-            centres[rows],
-        )
-        align_frames(block.patterns, centres[rows], reference, block.scratch)
-        found = np.empty(3)
-        for i in np.flatnonzero(block.usable):
-            windowed_centre(block.scratch[i], reference[0], reference[1], beam.window_px, found)
-            residual[block.start + i] = found[:2] - reference
-        flat = block.scratch.reshape(len(block.usable), -1)
-        accumulate_moments(flat, block.usable, near_mean, sums[0], sums[1])
+    def step(moments: NDArray[np.float64], block: Block) -> None:
+        frame_pass = FramePass(shape, plan, near_mean, room=block.room)
+        out = frame_pass.outcome(len(block.positions), with_residual=True)
+        frame_pass.run(block.frames, out, moments)
+        centres[block.positions], residual[block.positions] = out.centres_yx, out.residual_yx
 
     chunks = run_pass(scan, lambda: np.zeros((2, shape[0] * shape[1])), step, executor, progress, cancel)
     sum_1, sum_2 = np.sum(chunks, axis=0)
+    usable = np.isfinite(centres[:, 0])
     count = max(int(usable.sum()), 1)
     mean_difference = sum_1 / count
-    mean = (near_mean + mean_difference).reshape(shape)
+    mean = (near_mean.astype(np.float32) + mean_difference).reshape(shape)
     # Rounding can leave a pixel that never changes a little below zero.
     variance = np.maximum(sum_2 / count - mean_difference**2, 0.0).reshape(shape)
-    return Aligned(beam, centres, residual, usable, mean, variance)
+    return Aligned(beam, defects, centres, residual, usable, mean, variance)
 
 
 def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float | None) -> FeatureMask:
@@ -178,26 +163,26 @@ def patch_side(scan_shape: tuple[int, int], n_bins: int) -> int:
     return max(1, int(np.ceil(np.sqrt(scan_shape[0] * scan_shape[1] / n_bins))))
 
 
-def patch_index(scan_shape: tuple[int, int], side: int) -> NDArray[np.int32]:
+def patch_index(scan_shape: tuple[int, int], side: int) -> NDArray[np.int64]:
     """Index of the patch of neighbours that each position belongs to, (n,)."""
     y, x = np.indices(scan_shape)
     patches = (y // side) * -(-scan_shape[1] // side) + x // side
-    return patches.ravel().astype(np.int32)
+    return patches.ravel().astype(np.int64)
 
 
 def extract(
     scan: ScanFile,
     aligned: Aligned,
     mask: FeatureMask,
-    n_bins: int,
+    settings: AnalysisSettings,
     executor: Executor,
     progress: Callable[[float], None],
     cancel: Cancel,
 ) -> Extracted:
     """Second pass: feature vectors, virtual images, and real-space images of all pixels in patches."""
+    n_bins = settings.momentum.n_bins
     shape = scan.info.detector_shape
     n, n_pixels = scan.info.n_positions, shape[0] * shape[1]
-    reference = reference_centre(shape)
     row_of = np.cumsum(aligned.usable) - 1
     features = np.empty((int(aligned.usable.sum()), len(mask.pixels)), np.float32)
     virtual = np.full((n, 2), np.nan, np.float32)
@@ -206,20 +191,16 @@ def extract(
     patches = patch_index(scan.info.scan_shape, side)
     n_patches = int(patches.max()) + 1
     binned = np.zeros((n_patches, n_pixels), np.float32)
+    plan = frame_plan(aligned.beam, shape, settings.alignment.max_iterations, aligned.defects, measure=False)
 
     def step(_: None, block: Block) -> None:
-        rows = slice(block.start, block.stop)
-        align_frames(block.patterns, aligned.centres_yx[rows], reference, block.scratch)
-        flat = block.scratch.reshape(len(block.usable), n_pixels)
-        wanted = flat if block.usable.all() else flat[block.usable]
-        if not len(wanted):
-            return
-        first = row_of[block.start + int(np.argmax(block.usable))]
-        gather_features(wanted, mask.pixels, features[first : first + len(wanted)])
-        sums = np.empty((len(wanted), 2), np.float32)
-        weighted_sums(wanted, weights, sums)
-        virtual[np.flatnonzero(block.usable) + block.start] = sums
-        accumulate_by_label(flat, np.where(block.usable, patches[rows], -1).astype(np.int32), binned)
+        frame_pass = FramePass(shape, plan, weights=weights, pixels=mask.pixels, room=block.room)
+        out = frame_pass.outcome(len(block.positions))
+        out.centres_yx[:] = aligned.centres_yx[block.positions]
+        frame_pass.run(block.frames, out, binned=binned, bins=patches[block.positions])
+        virtual[block.positions] = out.virtual
+        usable = aligned.usable[block.positions]
+        features[row_of[block.positions[usable]]] = out.features[usable]
 
     run_pass(scan, lambda: None, step, executor, progress, cancel, band_rows=side)
     counts = np.bincount(patches, weights=aligned.usable, minlength=n_patches).astype(np.int64)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
-from streamer.analysis.momentum import MomentumClusters, cluster_pixels
 from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import Aligned, Extracted, align_scan, choose_mask, extract
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.cluster.pixels import MomentumClusters, cluster_pixels
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
 from streamer.model import LABEL_NOT_VISITED
@@ -88,7 +88,7 @@ def analyze(
             aligned = align_scan(scan, settings, executor, told, cancel)
             mask = choose_mask(aligned, settings)
         with clock.stage("features", progress) as told:
-            extracted = extract(scan, aligned, mask, settings.momentum.n_bins, executor, told, cancel)
+            extracted = extract(scan, aligned, mask, settings, executor, told, cancel)
         with clock.stage("hierarchy", progress) as told:
             hierarchy = _divide(extracted, settings, executor, told, cancel)
         with clock.stage("momentum", progress):
@@ -96,7 +96,7 @@ def analyze(
         leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
         leaf_of[aligned.usable] = hierarchy.leaf_of
         with clock.stage("patterns", progress) as told:
-            means = _means(scan, aligned, leaf_of, hierarchy, momentum, executor, told, cancel)
+            means = _means(scan, settings, aligned, leaf_of, hierarchy, momentum, executor, told, cancel)
     return _Assembly(scan, settings, aligned, mask, extracted, hierarchy, momentum, means, leaf_of).result(
         clock.seconds
     )
@@ -126,11 +126,15 @@ def _momentum(
     if not settings.momentum.enabled:
         return None
     limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
-    return cluster_pixels(extracted, aligned.mean, aligned.variance, limit, settings, executor)
+    filled = extracted.bin_counts > 0
+    images = (extracted.binned[filled] / extracted.bin_counts[filled, None]).T
+    images -= images.mean(axis=1, keepdims=True)
+    return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
 
 
 def _means(
     scan: ScanFile,
+    settings: AnalysisSettings,
     aligned: Aligned,
     leaf_of: NDArray[np.int32],
     hierarchy: Hierarchy,
@@ -141,7 +145,7 @@ def _means(
 ) -> NodeMeans:
     n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
     weights = momentum.weights if momentum else np.zeros((0, n_pixels), np.float32)
-    return mean_by_node(scan, aligned, leaf_of, hierarchy.tree, weights, executor, told, cancel)
+    return mean_by_node(scan, settings, aligned, leaf_of, hierarchy.tree, weights, executor, told, cancel)
 
 
 @dataclass(frozen=True)

@@ -75,20 +75,26 @@ def windowed_centre(frame, centre_y, centre_x, radius_px, out):
     last_y = min(n_y - 1, math.ceil(centre_y + radius_px + 1.0))
     first_x = max(0, math.floor(centre_x - radius_px - 1.0))
     last_x = min(n_x - 1, math.ceil(centre_x + radius_px + 1.0))
+    rim = np.float32(radius_px + 0.5)
+    nearest_dx = np.float32(first_x - centre_x)
     mass = 0.0
     moment_y = 0.0
     moment_x = 0.0
     for y in range(first_y, last_y + 1):
-        dy = y - centre_y
-        for x in range(first_x, last_x + 1):
-            dx = x - centre_x
-            weight = radius_px + 0.5 - math.sqrt(dy * dy + dx * dx)
-            if weight <= 0.0:
-                continue
-            value = min(weight, 1.0) * frame[y, x]
-            mass += value
-            moment_y += value * dy
-            moment_x += value * dx
+        dy = np.float32(y - centre_y)
+        row = frame[y, first_x : last_x + 1]
+        row_mass = np.float32(0.0)
+        row_moment = np.float32(0.0)
+        # Without a branch and in float32, so that the compiler uses SIMD.
+        for i in range(row.shape[0]):
+            dx = nearest_dx + np.float32(i)
+            weight = rim - np.sqrt(dy * dy + dx * dx)
+            value = min(max(weight, np.float32(0.0)), np.float32(1.0)) * np.float32(row[i])
+            row_mass += value
+            row_moment += value * dx
+        mass += row_mass
+        moment_y += row_mass * dy
+        moment_x += row_moment
     out[2] = mass
     if mass > 0.0:
         out[0] = centre_y + moment_y / mass
@@ -126,13 +132,13 @@ def brightest_block(frame, out):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def find_centres(frames, start_yx, radius_px, expected_mass, max_iterations, usable, out):
-    """Sub-pixel centre of the direct beam of every frame.
+def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations, out):
+    """Sub-pixel centre of the direct beam of one frame.
 
     Parameters
     ----------
-    frames
-        (n, det_y, det_x), finite.
+    frame
+        (det_y, det_x), finite.
     start_yx
         (2,) float64: where to begin, px.
     radius_px
@@ -141,78 +147,110 @@ def find_centres(frames, start_yx, radius_px, expected_mass, max_iterations, usa
         Usual intensity in the window; a frame that shows less than half of it there is searched.
     max_iterations
         Most steps; steps end when they are shorter than 1e-4 px.
-    usable
-        (n,) bool; other frames get NaN.
     out
-        (n, 2) float64, px.
+        (3,) float64: y, x in px, weighted intensity.
     """
-    found = np.empty(3)
-    for i in range(frames.shape[0]):
-        if not usable[i]:
-            out[i, 0] = np.nan
-            out[i, 1] = np.nan
-            continue
-        frame = frames[i]
-        y, x = start_yx[0], start_yx[1]
-        windowed_centre(frame, y, x, radius_px, found)
-        if found[2] < 0.5 * expected_mass:
-            brightest_block(frame, found)
-            y, x = found[0], found[1]
-        for _ in range(max_iterations):
-            windowed_centre(frame, y, x, radius_px, found)
-            step = abs(found[0] - y) + abs(found[1] - x)
-            y, x = found[0], found[1]
-            if step < 1e-4:
-                break
-        out[i, 0] = y
-        out[i, 1] = x
+    y, x = start_yx[0], start_yx[1]
+    windowed_centre(frame, y, x, radius_px, out)
+    if out[2] < 0.5 * expected_mass:
+        brightest_block(frame, out)
+        y, x = out[0], out[1]
+        windowed_centre(frame, y, x, radius_px, out)
+    for _ in range(max_iterations - 1):
+        step = abs(out[0] - y) + abs(out[1] - x)
+        if step < 1e-4:
+            break
+        y, x = out[0], out[1]
+        windowed_centre(frame, y, x, radius_px, out)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def resample(frame, shift_y, shift_x, row, weights, out):
-    """``out[y, x] = frame(y + shift_y, x + shift_x)``; zero where that lies outside the frame.
+def split_shift(shift_y, shift_x, whole, weights):
+    """A shift as whole pixels and interpolation weights.
+
+    Parameters
+    ----------
+    shift_y, shift_x
+        px.
+    whole
+        (2,) int64.
+    weights
+        (2, 4) float32, of `shift_weights`.
+    """
+    whole[0] = math.floor(shift_y)
+    whole[1] = math.floor(shift_x)
+    shift_weights(shift_y - whole[0], weights[0])
+    shift_weights(shift_x - whole[1], weights[1])
+
+
+@njit(cache=True, nogil=True)
+def line_margin(n_x):
+    """Room on either side of the scratch line of `resample_rows`; keeps its rows on cache lines."""
+    return (n_x // 16 + 2) * 16
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def resample_rows(frame, whole, weights, first_row, last_row, line, out):
+    """``out[y - first_row, x] = frame(y + shift_y, x + shift_x)`` for rows [first_row, last_row).
+
+    Zero wherever one of the four by four pixels that would contribute lies outside the frame. Rows are
+    taken as one flat loop: long loops of unit stride are what SIMD is good at; what was interpolated across
+    the edge of two rows is set to zero afterwards.
 
     Parameters
     ----------
     frame
-        (det_y, det_x), finite.
-    shift_y, shift_x
-        px.
-    row
-        (det_x + 3,) float32, scratch.
-    weights
-        (2, 4) float32, scratch.
+        (det_y, det_x), finite, any real dtype.
+    whole, weights
+        (2,) int64 and (2, 4) float32 of `split_shift`.
+    first_row, last_row
+        Rows of the outcome.
+    line
+        (n_rows * det_x + 2 * line_margin(det_x),) float32, scratch.
     out
-        (det_y, det_x) float32.
+        (n_rows * det_x,) float32.
     """
     n_y, n_x = frame.shape
-    whole_y = math.floor(shift_y)
-    whole_x = math.floor(shift_x)
-    shift_weights(shift_y - whole_y, weights[0])
-    shift_weights(shift_x - whole_x, weights[1])
+    flat = frame.reshape(n_y * n_x)
+    first = min(max(first_row, 1 - whole[0]), last_row)
+    last = max(min(last_row, n_y - 2 - whole[0]), first)
+    left = min(max(0, 1 - whole[1]), n_x)
+    right = max(min(n_x, n_x - 2 - whole[1]), left)
+    if first > first_row:
+        out[: (first - first_row) * n_x] = 0.0
+    if last < last_row:
+        out[(last - first_row) * n_x :] = 0.0
+    target = out[(first - first_row) * n_x : (last - first_row) * n_x]
+    if left == right:
+        target[:] = 0.0
+        return
+    n = target.shape[0]
     v0, v1, v2, v3 = weights[0, 0], weights[0, 1], weights[0, 2], weights[0, 3]
+    top = (first + whole[0] - 1) * n_x
+    a, b = flat[top : top + n], flat[top + n_x : top + n_x + n]
+    c, d = flat[top + 2 * n_x : top + 2 * n_x + n], flat[top + 3 * n_x : top + 3 * n_x + n]
+    # The margin before it takes the whole shift to the left, the one behind it that to the right.
+    margin = line_margin(n_x)
+    column = line[margin : margin + n]
+    for k in range(n):
+        column[k] = (
+            v0 * np.float32(a[k]) + v1 * np.float32(b[k]) + v2 * np.float32(c[k]) + v3 * np.float32(d[k])
+        )
     h0, h1, h2, h3 = weights[1, 0], weights[1, 1], weights[1, 2], weights[1, 3]
-    # Column c of `row` is input column c + whole_x - 1; only those inside the frame are filled.
-    first = max(0, 1 - whole_x)
-    last = min(n_x + 3, n_x + 1 - whole_x)
-    for y in range(n_y):
-        top = y + whole_y - 1
-        if top < 0 or top + 3 >= n_y or last <= first:
-            out[y, :] = 0.0
-            continue
-        row[:] = 0.0
-        # Slices of equal length: the compiler then sees plain unit-stride loops and uses SIMD.
-        line = row[first:last]
-        from_x = first + whole_x - 1
-        to_x = last + whole_x - 1
-        a, b = frame[top, from_x:to_x], frame[top + 1, from_x:to_x]
-        c, d = frame[top + 2, from_x:to_x], frame[top + 3, from_x:to_x]
-        for x in range(line.shape[0]):
-            line[x] = v0 * a[x] + v1 * b[x] + v2 * c[x] + v3 * d[x]
-        a, b, c, d = row[:n_x], row[1 : n_x + 1], row[2 : n_x + 2], row[3 : n_x + 3]
-        target = out[y]
-        for x in range(n_x):
-            target[x] = h0 * a[x] + h1 * b[x] + h2 * c[x] + h3 * d[x]
+    at = margin + whole[1] - 1
+    p, q, r, s = (
+        line[at : at + n],
+        line[at + 1 : at + 1 + n],
+        line[at + 2 : at + 2 + n],
+        line[at + 3 : at + 3 + n],
+    )
+    for k in range(n):
+        target[k] = h0 * p[k] + h1 * q[k] + h2 * r[k] + h3 * s[k]
+    for y in range(last - first):
+        for x in range(left):
+            target[y * n_x + x] = 0.0
+        for x in range(right, n_x):
+            target[y * n_x + x] = 0.0
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -230,12 +268,15 @@ def align_frames(frames, centres_yx, reference_yx, out):
     out
         (n, det_y, det_x) float32.
     """
-    row = np.empty(frames.shape[2] + 3, np.float32)
+    n, n_y, n_x = frames.shape
+    line = np.zeros(n_y * n_x + 2 * line_margin(n_x), np.float32)
     weights = np.empty((2, 4), np.float32)
-    for i in range(frames.shape[0]):
+    whole = np.empty(2, np.int64)
+    for i in range(n):
         if np.isfinite(centres_yx[i, 0]) and np.isfinite(centres_yx[i, 1]):
             shift_y = centres_yx[i, 0] - reference_yx[0]
             shift_x = centres_yx[i, 1] - reference_yx[1]
-            resample(frames[i], shift_y, shift_x, row, weights, out[i])
+            split_shift(shift_y, shift_x, whole, weights)
+            resample_rows(frames[i], whole, weights, 0, n_y, line, out[i].reshape(n_y * n_x))
         else:
             out[i] = 0.0

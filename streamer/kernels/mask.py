@@ -21,11 +21,22 @@ _SIGNIFICANCE = 5.0
 
 @dataclass(frozen=True)
 class DirectBeam:
-    """The direct beam of a mean pattern: centre (y, x) and disk radius in px, intensity in the window."""
+    """The direct beam of a mean pattern.
+
+    Attributes
+    ----------
+    centre_yx, radius_px
+        Centre and disk radius, px.
+    mass
+        Intensity in the window.
+    is_followed
+        Whether every pattern is centred by its own direct beam; otherwise all have this centre.
+    """
 
     centre_yx: tuple[float, float]
     radius_px: float
     mass: float
+    is_followed: bool = True
 
     @property
     def window_px(self) -> float:

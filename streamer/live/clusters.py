@@ -7,11 +7,13 @@ replaces the present one where it explains clearly more. Identities are matched 
 colours stay. (The trials behind these numbers: shared feasibility notes, "live clustering".)
 """
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
 from streamer.cluster.matching import match_labels
@@ -19,6 +21,9 @@ from streamer.cluster.tree import ROOT_ID, ROOT_NAME
 from streamer.kernels.distance import assign_nearest, assign_two_levels
 from streamer.model import ClusterNode
 
+SETTLED_LOOKS = 5
+SETTLED_CHANGE = 0.005
+"""Labels count as settled when at most this share of positions changed at each of the last looks."""
 RELABEL_GROWTH = 1.10
 REFIT_GROWTH = 1.30
 ADOPT_GAIN = 0.02
@@ -58,6 +63,14 @@ class LiveClusters:
         (2, capacity) int32: identity at level 1, and at level 2 within it; -1 not labelled.
     families
         By parent identity; -1 is the root's family.
+    fixed
+        Clusters come from elsewhere (a model) and only label.
+    asked
+        Fit and vote anew at the next look, whether the scan has grown or not.
+    changed_share
+        Share of labelled positions whose label changed at the last look.
+    n_quiet
+        Looks in a row at which no cluster came or went, and next to no label changed.
     """
 
     capacity: int
@@ -66,8 +79,11 @@ class LiveClusters:
     seed: int
     k_by_name: dict[str, int] = field(default_factory=dict)
     families: dict[int, Family] = field(default_factory=dict)
+    fixed: bool = False
+    asked: bool = False
     labels: NDArray[np.int32] = field(init=False)
     changed_share: float = 1.0
+    n_quiet: int = 0
     _n_relabelled: int = 0
     _n_refitted: int = 0
     _draws: int = 0
@@ -75,6 +91,19 @@ class LiveClusters:
 
     def __post_init__(self) -> None:
         self.labels = np.full((2, self.capacity), -1, np.int32)
+
+    @property
+    def n_clusters(self) -> tuple[int, ...]:
+        """Clusters at level 1, then within each of them."""
+        return tuple(len(self.families[parent].identities) for parent in sorted(self.families))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the last looks, over which the scan grew by 60 %, changed next to nothing."""
+        return self.n_quiet >= SETTLED_LOOKS
+
+    def _is_quiet(self, n_clusters: tuple[int, ...]) -> bool:
+        return self.changed_share <= SETTLED_CHANGE and self.n_clusters == n_clusters
 
     @property
     def ready(self) -> bool:
@@ -96,11 +125,85 @@ class LiveClusters:
         """Whether enough patterns have come since the last relabelling."""
         return n >= self.min_patterns and n >= RELABEL_GROWTH * self._n_relabelled
 
-    def maintain(self, features: NDArray[np.float32], closing: bool = False) -> None:
-        """Relabel all patterns (n, n_features); vote on K and refit where the scan has grown enough, or closes."""
+    def copy(self) -> "LiveClusters":
+        """Clusters that can be worked on while these go on labelling."""
+        other = copy(self)
+        other.labels = self.labels.copy()
+        other.families = {parent: replace(family) for parent, family in self.families.items()}
+        return other
+
+    def close(self, features: NDArray[np.float32], order: NDArray[np.int64]) -> None:
+        """Cluster all patterns (n, n_features) of these scan positions (n,) as the analysis does.
+
+        The outcome depends on the patterns alone, neither on the order in which they came nor on what the
+        clusters were before; those give their identities.
+        """
+        n = len(features)
+        if self.fixed or not n:
+            self.maintain(features)
+            return
+        before = self.labels[:, :n].copy()
+        by_place = np.argsort(order, kind="stable")
+        in_order = bool((np.diff(order) > 0).all())
+        vectors = features if in_order else features[by_place]
+        root_k = {name: k for name, k in self.k_by_name.items() if name == ROOT_NAME}
+        hierarchy = divide(vectors, DivisionRules(2, self.k_max, self.min_patterns, root_k), self.seed)
+        first = _first_level(hierarchy)
+        identities = _matched(first, before[0][by_place], len(hierarchy.tree.children(ROOT_ID)))
+        if root_k != self.k_by_name:  # names of children are known only now
+            named = {str(i + 1): str(identity + 1) for i, identity in enumerate(identities.tolist())}
+            wanted = {mine: self.k_by_name[own] for mine, own in named.items() if own in self.k_by_name}
+            rules = DivisionRules(2, self.k_max, self.min_patterns, {**root_k, **wanted})
+            hierarchy = divide(vectors, rules, self.seed)
+        self._take_hierarchy(hierarchy, identities, before, by_place)
+        self.changed_share = _changed(self.labels[:, :n], before)
+        self._stack = None
+        self._n_relabelled = self._n_refitted = n
+
+    def _take_hierarchy(
+        self,
+        hierarchy: Hierarchy,
+        identities: NDArray[np.int64],
+        before: NDArray[np.int32],
+        by_place: NDArray[np.int64],
+    ) -> None:
+        """Families and labels of a hierarchy over the patterns in scan order, with identities kept."""
+        tree = hierarchy.tree
+        children = tree.children(ROOT_ID)
+        members = [child.id for child in children] or [ROOT_ID]
+        root = tree.nodes[ROOT_ID]
+        self.families = {
+            -1: Family(
+                hierarchy.centroids[members], identities, root.k_auto, root.k_auto, hierarchy.elbows.get(0)
+            )
+        }
+        first = identities[_first_level(hierarchy)]
+        second = np.zeros(len(first), np.int64)
+        for child, identity in zip(children, identities.tolist(), strict=False):
+            inside = np.flatnonzero(first == identity)
+            grandchildren = tree.children(child.id)
+            rows = [node.id for node in grandchildren] or [child.id]
+            own = np.searchsorted(rows, hierarchy.leaf_of[inside])
+            # Identities of children mean something only within the same parent.
+            previous = np.where(before[0][by_place][inside] == identity, before[1][by_place][inside], -1)
+            inner = _matched(own, previous, len(rows))
+            second[inside] = inner[own]
+            self.families[identity] = Family(
+                hierarchy.centroids[rows], inner, child.k_auto, child.k_auto, hierarchy.elbows.get(child.id)
+            )
+        self.labels[:, by_place] = np.stack([first, second])
+
+    def maintain(self, features: NDArray[np.float32]) -> None:
+        """Relabel all patterns (n, n_features); vote on K and refit where the scan has grown enough."""
         n = len(features)
         before = self.labels[:, :n].copy()
-        refit = closing or not self.ready or n >= REFIT_GROWTH * self._n_refitted
+        if self.fixed:
+            self.label_new(features, 0, n)
+            self._n_relabelled = n
+            return
+        refit = not self.ready or self.asked or n >= REFIT_GROWTH * self._n_refitted
+        self.asked = False
+        n_clusters = self.n_clusters
         self.families[-1] = self._follow(features, -1, ROOT_NAME, refit)
         self._label_family(features, np.arange(n), -1, 0)
         for identity in self.families[-1].identities.tolist():
@@ -109,9 +212,8 @@ class LiveClusters:
                 inside = features[rows]
                 self.families[identity] = self._follow(inside, identity, str(identity + 1), refit)
                 self._label_family(inside, rows, identity, 1)
-        seen = before[0] >= 0
-        if seen.any():
-            self.changed_share = float((self.labels[:, :n] != before)[:, seen].any(axis=0).mean())
+        self.changed_share = _changed(self.labels[:, :n], before)
+        self.n_quiet = self.n_quiet + 1 if self._is_quiet(n_clusters) else 0
         self._stack = None
         self._n_relabelled = n
         if refit:
@@ -245,6 +347,23 @@ class LiveClusters:
             return np.arange(fresh.k)
         previous = old.identities[assign(inside, old.centroids)[0]]
         return match_labels(fresh.labels, previous, fresh.k)
+
+
+def _first_level(hierarchy: Hierarchy) -> NDArray[np.int64]:
+    """Index of every pattern's child of the root."""
+    table = np.array([max(hierarchy.tree.ancestor(node.id, 1) - 1, 0) for node in hierarchy.tree.nodes])
+    return table[hierarchy.leaf_of]
+
+
+def _matched(new: NDArray[np.integer], old: NDArray[np.integer], k: int) -> NDArray[np.int64]:
+    """Identities (max(k, 1),) of new labels that continue the old ones."""
+    return match_labels(new, old, max(k, 1))
+
+
+def _changed(labels: NDArray[np.int32], before: NDArray[np.int32]) -> float:
+    """Share of the positions labelled before, (2, n), that have another label now; 1 where none had one."""
+    seen = before[0] >= 0
+    return float((labels != before)[:, seen].any(axis=0).mean()) if seen.any() else 1.0
 
 
 def _mean(inside: NDArray[np.float32]) -> NDArray[np.float32]:

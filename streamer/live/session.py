@@ -1,18 +1,22 @@
 """The compute thread of one scan: takes frames from the ring, runs the pipeline, publishes snapshots.
 
-Reads: a ring reader, the recording. Writes: its snapshot board. Thread: its own.
+Revisions (mask, clusters, apertures) are worked on in a second thread, so that frames go on being measured.
+
+Reads: a ring reader, the recording. Writes: its snapshot board. Threads: two of its own.
 """
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import LivestemError, ProcessingError
-from streamer.live.pipeline import BATCH_FRAMES, LivePipeline, Overrides, PatternSource
+from streamer.errors import ProcessingError, ScanStopped
+from streamer.live.overrides import Overrides
+from streamer.live.pipeline import LivePipeline
+from streamer.live.revision import BLOCK_FRAMES, PatternSource, Revision
 from streamer.live.snapshot import LiveSnapshot, SnapshotBoard
 from streamer.receive.ring import RingReader
 from streamer.settings import settings_id
@@ -24,8 +28,8 @@ BORROW_TIMEOUT_S = 0.05
 RECORDER_POLL_S = 0.01
 GATHER_S = 0.04
 """Frames are waited for so long that a batch is worth its overhead; a screen shows it no later for that."""
-SETTLED_CHANGE = 0.005
-"""Labels count as settled when fewer than this share of positions changed at the last relabelling, twice."""
+SLOW_PERIOD_S = 1.0
+"""Images of apertures are large and change little from one batch to the next."""
 
 
 class LiveSession:
@@ -70,8 +74,11 @@ class LiveSession:
         self._stop = threading.Event()
         self._versions: dict[str, int] = {}
         self._slow_arrays: dict[str, NamedArray] = {}
-        self._quiet_rounds = 0
-        self._last_published_s = -np.inf
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="livestem-revision")
+        self._revision: Revision | None = None
+        self._working: Future[Revision] | None = None
+        self._settled_share: float | None = None
+        self._last_published_s = self._last_slow_s = -np.inf
         self._n_published = 0
         self._n_caught_up = 0
         self._n_lines: int | None = None  # where it was not known before the end
@@ -133,6 +140,7 @@ class LiveSession:
                 pass  # what was skipped is read from the recording
             if not self._stop.is_set():
                 self._catch_up()
+                self._give_up_revision()
                 self._follow_overrides()
                 self._pipeline.close()
                 self._slow_changed()
@@ -144,35 +152,55 @@ class LiveSession:
             self._failure = failure
         finally:
             self._reader.detach()
+            self._give_up_revision()
+            self._worker.shutdown()
 
     def _step(self) -> None:
-        batch = self._reader.borrow(BATCH_FRAMES, BORROW_TIMEOUT_S)
+        batch = self._reader.borrow(BLOCK_FRAMES, BORROW_TIMEOUT_S)
         if batch is not None:
             try:
                 self._take(batch.frames, batch.scan_indices)
                 self._done_frames = self._done_frames.add_indices(batch.frame_indices)
             finally:
                 self._reader.release(batch)
-            if len(batch) < BATCH_FRAMES // 2 and not self._reader.exhausted:
+            if len(batch) < BLOCK_FRAMES // 2 and not self._reader.exhausted:
                 self._stop.wait(GATHER_S)
         self._follow_overrides()
         self._maintain()
 
     def _follow_overrides(self) -> None:
         with self._lock:
-            if self._wanted is None or not self._pipeline.can_read_again():
-                return  # the next round will do
+            if self._wanted is None:
+                return
             wanted, self._wanted = self._wanted, None
         self._pipeline.override(wanted)
-        self._slow_changed()
 
     def _maintain(self) -> None:
-        """Renew clusters and snapshot where they are due."""
-        if self._pipeline.maintain():
-            self._slow_changed()
-            self._watch_change()
+        """Begin a revision where one is due, adopt it when it is done, publish in time."""
+        pipeline = self._pipeline
+        if self._revision is None or self._working is None:
+            if pipeline.is_due():
+                self._revision = pipeline.revise()
+                self._working = self._worker.submit(self._revision.work)
+        elif self._working.done():
+            self._working.result()  # raises what went wrong there
+            if pipeline.can_adopt(self._revision):
+                pipeline.adopt(self._revision)
+                self._revision = self._working = None
+                self._slow_changed()
         if self._clock() - self._last_published_s >= PUBLISH_PERIOD_S:
             self._publish()
+
+    def _give_up_revision(self) -> None:
+        """The closing pass, or the end, makes it needless."""
+        if self._revision is not None and self._working is not None:
+            self._revision.cancelled.set()
+            try:
+                self._working.result()
+            except ScanStopped:
+                pass
+            finally:
+                self._revision = self._working = None
 
     def _take(self, frames: NDArray[Any], scan_indices: NDArray[np.int64]) -> None:
         new = scan_indices >= 0
@@ -189,11 +217,11 @@ class LiveSession:
         self._stored.refresh()
         missed = np.flatnonzero((self._stored.received.ravel() > 0) & (self._pipeline.seen == 0))
         info = self._pipeline.info
-        room = np.empty((BATCH_FRAMES, *info.detector_shape), info.dtype)
-        for first in range(0, len(missed), BATCH_FRAMES):
+        room = np.empty((BLOCK_FRAMES, *info.detector_shape), info.dtype)
+        for first in range(0, len(missed), BLOCK_FRAMES):
             if self._stop.is_set():
                 return
-            positions = missed[first : first + BATCH_FRAMES]
+            positions = missed[first : first + BLOCK_FRAMES]
             self._pipeline.add(self._stored.read_positions(positions, room), positions)
             self._n_caught_up += len(positions)
             self._maintain()
@@ -202,15 +230,13 @@ class LiveSession:
         seen = np.flatnonzero(self._pipeline.seen)
         return int(seen[-1]) // self._pipeline.info.scan_shape[1] + 1 if seen.size else 1
 
-    def _watch_change(self) -> None:
-        quiet = self._pipeline.clusters.changed_share <= SETTLED_CHANGE
-        self._quiet_rounds = self._quiet_rounds + 1 if quiet else 0
-
     def _slow_changed(self) -> None:
         """Arrays that change with mask or labels, not with every batch."""
         pipeline = self._pipeline
-        if pipeline.mask is None or not pipeline.clusters.ready:
+        model = pipeline.model
+        if model is None or model.mask is None or not pipeline.clusters.ready:
             return
+        self._last_slow_s = self._clock()
         patterns, ids = pipeline.cluster_patterns()
         mean, variance = pipeline.mean_and_variance()
         arrays = {
@@ -218,12 +244,24 @@ class LiveSession:
             "mean_pattern": (mean.astype(np.float32), {}),
             "std_pattern": (np.sqrt(np.maximum(variance, 0.0)).astype(np.float32), {}),
             "radial_std": (pipeline.radial_std(), {}),
-            "ring": (pipeline.mask.ring.copy(), {}),
-            "features": (pipeline.mask.features.copy(), {}),
+            "ring": (model.mask.ring, {}),
+            "features": (model.mask.features, {}),
             "elbow": (self._elbow(), {}),
         }
+        if model.momentum is not None:
+            arrays["momentum_labels"] = (model.momentum.labels, {})
         for name, (values, meta) in arrays.items():
             self._slow_arrays[name] = NamedArray(name, values, self._next_version(name), meta)
+        self._renew_apertures()
+
+    def _renew_apertures(self) -> None:
+        model = self._pipeline.model
+        if model is None or model.momentum is None:
+            return
+        ids = [node.id for node in model.momentum.hierarchy.tree.nodes]
+        name, images = "momentum_images", self._pipeline.momentum_images()[:, : self._n_lines]
+        self._slow_arrays[name] = NamedArray(name, images, self._next_version(name), {"ids": ids})
+        self._last_slow_s = self._clock()
 
     def _elbow(self) -> NDArray[np.float64]:
         """Rows node id, k, WSS of every node that was considered for a split."""
@@ -242,6 +280,14 @@ class LiveSession:
     def _publish(self) -> None:
         pipeline, shape = self._pipeline, self._pipeline.info.scan_shape
         now = self._clock()
+        if now - self._last_slow_s >= SLOW_PERIOD_S:
+            self._renew_apertures()
+        n_seen = int(np.count_nonzero(pipeline.seen))
+        if not pipeline.clusters.is_settled:
+            self._settled_share = None
+        elif self._settled_share is None:
+            self._settled_share = n_seen / pipeline.info.n_positions
+        model = pipeline.model
         fast = {
             "label_maps": pipeline.label_maps(),
             "bright_field": pipeline.virtual[:, 0].reshape(shape).copy(),
@@ -262,13 +308,16 @@ class LiveSession:
             LiveSnapshot(
                 version=self._n_published,
                 arrays=arrays,
-                tree=pipeline.clusters.nodes(pipeline.n),
-                n_analysed=int(np.count_nonzero(pipeline.seen)),
+                tree=pipeline.nodes(),
+                momentum_tree=tuple(model.momentum.hierarchy.tree.nodes) if model and model.momentum else (),
+                n_analysed=n_seen,
                 n_skipped=max(0, self._reader.n_skipped - self._n_caught_up),
                 lag_s=max(0.0, now - oldest) if oldest is not None else 0.0,
                 settings=in_force,
                 settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),
-                settled=self._quiet_rounds >= 2,
+                settled=self._settled_share is not None,
+                settled_share=self._settled_share,
+                remark=model.look.remark if model else "",
             )
         )
         self._last_published_s = now
@@ -276,47 +325,23 @@ class LiveSession:
     def _in_force(self) -> dict[str, Any]:
         """Values in force, what the automatic choice says, and what was set by hand."""
         pipeline = self._pipeline
-        if pipeline.beam is None or pipeline.mask is None or pipeline.auto_mask is None:
+        model = pipeline.model
+        if model is None or model.mask is None or model.auto_mask is None:
             return {"in_force": {}, "auto": {}, "manual": pipeline.overrides.to_json()}
         named = {}
-        for name, mask in (("in_force", pipeline.mask), ("auto", pipeline.auto_mask)):
+        masks = {"in_force": (model.beam, model.mask), "auto": (model.look.beam, model.auto_mask)}
+        for name, (beam, mask) in masks.items():
             named[name] = {
-                "disk_radius_px": pipeline.beam.radius_px,
+                "disk_radius_px": beam.radius_px,
                 "inner_px": mask.inner_px,
                 "outer_px": mask.outer_px,
                 "threshold": mask.threshold,
                 "n_features": int(mask.features.sum()),
+                "n_defects": len(model.look.defects),
+                "centre_yx": list(beam.centre_yx),
+                "is_followed": beam.is_followed,
             }
-        nodes = pipeline.clusters.nodes(pipeline.n)
+        nodes = pipeline.nodes()
         named["in_force"]["k"] = {node.name: node.k for node in nodes if node.level < 2}
         named["auto"]["k"] = {node.name: node.k_auto for node in nodes if node.level < 2}
         return {**named, "manual": pipeline.overrides.to_json()}
-
-
-def overrides_with(present: Overrides, name: str, value: Any) -> Overrides:
-    """A copy of the overrides with one value set, or given back to the automatic choice (None).
-
-    Raises
-    ------
-    LivestemError
-        Unknown name, or a value out of range.
-    """
-    fields = asdict(present)
-    key = name.lower()
-    if key not in fields:
-        raise LivestemError(f"'{name}' cannot be set. Expected one of disk, inner, outer, threshold, K.")
-    if key == "k":
-        if value is not None and not (
-            isinstance(value, dict) and all(isinstance(k, int) and 1 <= k <= 32 for k in value.values())
-        ):
-            raise LivestemError(
-                f"K was set to {value!r}. Expected node names with whole numbers from 1 to 32."
-            )
-        fields["k"] = {} if value is None else {**present.k, **value}
-    elif value is not None and not (
-        isinstance(value, int | float) and 0 < value < (1 if key == "threshold" else 4096)
-    ):
-        raise LivestemError(f"{name} was set to {value!r}. Expected a positive number (threshold: below 1).")
-    else:
-        fields[key] = value
-    return Overrides(**fields)

@@ -29,8 +29,10 @@ class LiveSnapshot:
         Age of the oldest frame not yet analysed.
     settings
         ``in_force``, ``auto``, ``manual`` as docs/protocol.md, part 2 has them.
-    settled
-        Whether labels have stopped changing.
+    settled, settled_share
+        Whether labels have stopped changing, and at which share of the scan they did.
+    remark
+        A sentence where the patterns are not what was expected (no direct beam); else empty.
     """
 
     version: int = 0
@@ -43,6 +45,8 @@ class LiveSnapshot:
     settings: dict[str, Any] = field(default_factory=dict)
     settings_id: str = ""
     settled: bool = False
+    settled_share: float | None = None
+    remark: str = ""
 
 
 class SnapshotBoard:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import LivestemError, WireError
 from streamer.formats.scan_file import ScanFile
-from streamer.live.pipeline import Overrides
-from streamer.live.session import overrides_with
+from streamer.live.overrides import Overrides, overrides_with
 from streamer.live.snapshot import LiveSnapshot
 from streamer.security.curve import VIEW, may_change, protect_server
 from streamer.security.endpoints import bind

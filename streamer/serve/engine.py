@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from streamer.analysis.result_file import open_result
 from streamer.errors import LivestemError
-from streamer.live.pipeline import Overrides
+from streamer.live.overrides import Overrides
 from streamer.live.snapshot import LiveSnapshot
 from streamer.live.state import Event, next_state
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo

@@ -1,14 +1,14 @@
 """What a viewer asks of a scan beyond the snapshot: mean pattern of a region, image of a virtual detector."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import LivestemError
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.align import align_frames
-from streamer.kernels.clean import clean_frames
+from streamer.kernels.frame_pass import FramePass, FramePlan
 from streamer.kernels.mask import reference_centre
-from streamer.kernels.stats import weighted_sums
 
 _BLOCK = 128
 
@@ -23,14 +23,13 @@ def mean_pattern(
     LivestemError
         No such position holds a pattern whose direct beam is known.
     """
-    total = np.zeros(scan.info.detector_shape)
-    count = 0
-    for _, patterns in _aligned(scan, com_yx, where):
-        total += patterns.sum(axis=0, dtype=np.float64)
-        count += len(patterns)
+    n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
+    total, count = np.zeros((1, n_pixels), np.float32), 0
+    for positions, _ in _passed(scan, com_yx, where, binned=total):
+        count += len(positions)
     if not count:
         raise LivestemError("The region holds no pattern yet. Choose a region that has been scanned.")
-    return (total / count).astype(np.float32)
+    return (total / count).astype(np.float32).reshape(scan.info.detector_shape)
 
 
 def virtual_image(
@@ -39,26 +38,31 @@ def virtual_image(
     """Sum over the True detector pixels of `mask` of every aligned pattern, (scan_y, scan_x); NaN where none."""
     image = np.full(scan.info.n_positions, np.nan, np.float32)
     weights = mask.reshape(1, -1).astype(np.float32)
-    for positions, patterns in _aligned(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_)):
-        sums = np.empty((len(patterns), 1), np.float32)
-        weighted_sums(patterns.reshape(len(patterns), -1), weights, sums)
-        image[positions] = sums[:, 0]
+    for positions, virtual in _passed(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_), weights):
+        image[positions] = virtual[:, 0]
     return image.reshape(scan.info.scan_shape)
 
 
-def _aligned(scan: ScanFile, com_yx: NDArray[np.float32], where: NDArray[np.bool_]):
-    """Positions and aligned patterns, by blocks, of the wanted positions whose direct beam is known."""
+def _passed(
+    scan: ScanFile,
+    com_yx: NDArray[np.float32],
+    where: NDArray[np.bool_],
+    weights: NDArray[np.float32] | None = None,
+    binned: NDArray[np.float32] | None = None,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Positions and virtual detectors' values, by blocks, of the wanted positions whose direct beam is known."""
+    shape = scan.info.detector_shape
     centres = com_yx.reshape(-1, 2).astype(np.float64)
     known = np.isfinite(centres).all(axis=1) & (scan.received.ravel() > 0) & where.ravel()
     wanted = np.flatnonzero(known)
-    shape = (_BLOCK, *scan.info.detector_shape)
-    raw = np.empty(shape, scan.info.dtype)
-    clean, aligned = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    n_bad = np.empty(_BLOCK, np.int64)
-    reference = reference_centre(scan.info.detector_shape)
+    raw = np.empty((_BLOCK, *shape), scan.info.dtype)
+    plan = FramePlan(
+        np.zeros(2), reference_centre(shape), 0.0, 0.0, 0, shape[0] * shape[1], np.zeros(0, np.int64), False
+    )
+    frame_pass = FramePass(shape, plan, weights=weights)
     for first in range(0, len(wanted), _BLOCK):
         positions = wanted[first : first + _BLOCK]
-        size = len(positions)
-        clean_frames(scan.read_positions(positions, raw), clean[0].size, clean[:size], n_bad[:size])
-        align_frames(clean[:size], centres[positions], reference, aligned[:size])
-        yield positions, aligned[:size]
+        out = frame_pass.outcome(len(positions))
+        out.centres_yx[:] = centres[positions]
+        frame_pass.run(scan.read_positions(positions, raw), out, binned=binned)
+        yield positions, out.virtual

@@ -78,6 +78,8 @@ def snapshot_fields(snapshot: LiveSnapshot) -> dict[str, Any]:
     """The fields that come from what is shown."""
     return {
         "settled": snapshot.settled,
+        "settled_share": snapshot.settled_share,
+        "remark": snapshot.remark,
         "settings": snapshot.settings or {"in_force": {}, "auto": {}, "manual": {}},
         "settings_id": snapshot.settings_id,
         "tree": [node.to_json() for node in snapshot.tree],

@@ -12,7 +12,7 @@ from streamer.errors import FileFormatError, LivestemError, ResultError
 from streamer.formats.open_scan import open_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
-from streamer.live.pipeline import Overrides
+from streamer.live.overrides import Overrides
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.security.key_check import KeyCheck

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from streamer.errors import LivestemError
 from streamer.formats.recording import RecordingReader, create_recording, find_recording
 from streamer.formats.recording_schema import NOT_SYNCED
-from streamer.live.pipeline import LivePipeline, Overrides
+from streamer.live.overrides import Overrides
+from streamer.live.pipeline import LivePipeline
 from streamer.live.session import LiveSession
 from streamer.live.snapshot import SnapshotBoard
 from streamer.model import FinishReason, FrameCounters, ScanInfo

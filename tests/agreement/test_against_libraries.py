@@ -32,7 +32,7 @@ def extracted(scan):
     with open_scan(scan.raw) as opened:
         aligned = align_scan(opened, settings, _Inline(), lambda _: None, Cancel())
         mask = choose_mask(aligned, settings)
-        return aligned, mask, extract(opened, aligned, mask, 1024, _Inline(), lambda _: None, Cancel())
+        return aligned, mask, extract(opened, aligned, mask, settings, _Inline(), lambda _: None, Cancel())
 
 
 def test_centres_agree_with_scipys_centre_of_mass_about_them(scan, extracted):

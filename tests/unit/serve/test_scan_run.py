@@ -8,7 +8,8 @@ import pytest
 
 from streamer.errors import RecordingError
 from streamer.formats.positional_file import PositionalFile
-from streamer.live.pipeline import LivePipeline, Overrides
+from streamer.live.overrides import Overrides
+from streamer.live.pipeline import LivePipeline
 from streamer.model import FinishReason
 from streamer.receive.scan_map import n_frames_of_scan, scan_indices_of
 from streamer.receive.stream import ScanStream

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.preprocess import Extracted
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.kernels.mask import radius_map, reference_centre
 from streamer.model import LABEL_NOT_VISITED
@@ -39,41 +38,38 @@ class MomentumClusters:
 
 
 def cluster_pixels(
-    extracted: Extracted,
+    images: NDArray[np.float32],
     mean_pattern: NDArray[np.float64],
     variance: NDArray[np.float64],
     limit_px: float,
     settings: AnalysisSettings,
-    executor: Executor,
+    executor: Executor | None = None,
 ) -> MomentumClusters | None:
     """Cluster detector pixels; None where fewer than a handful take part.
 
-    Intensity would dominate, so every pixel's image (in patches of neighbouring positions) is normalised to
-    mean 0 and STD 1 first. Padded, dead and empty pixels take no part.
+    Intensity would dominate, so every pixel's image is scaled to STD 1 first. Padded, dead and empty pixels
+    take no part.
 
     Parameters
     ----------
-    extracted
-        Binned real-space images.
+    images
+        (n_pixels, m) real-space images less their means: in patches of neighbouring positions, or sketched.
     mean_pattern, variance
         (det_y, det_x) of the aligned patterns.
     limit_px
         Radius beyond which alignment brings in padding.
     """
     shape = (mean_pattern.shape[0], mean_pattern.shape[1])
-    filled = extracted.bin_counts > 0
-    images = (extracted.binned[filled] / extracted.bin_counts[filled, None]).T
-    spread = images.std(axis=1, dtype=np.float64)
+    spread = np.sqrt(np.einsum("ij,ij->i", images, images, dtype=np.float64) / max(images.shape[1], 1))
     takes_part = (
         (radius_map(shape, reference_centre(shape)).ravel() < limit_px)
         & (mean_pattern.ravel() > 0)
         & (spread > 0)
     )
     pixels = np.flatnonzero(takes_part)
-    if len(pixels) < _MIN_PIXELS or filled.sum() < 2:
+    if len(pixels) < _MIN_PIXELS or images.shape[1] < 2:
         return None
-    chosen = images[pixels]
-    normalised = ((chosen - chosen.mean(axis=1, keepdims=True)) / spread[pixels, None]).astype(np.float32)
+    normalised = (images[pixels] / spread[pixels, None]).astype(np.float32)
     rules = DivisionRules(settings.momentum.levels, settings.momentum.k_max, _MIN_PIXELS)
     hierarchy = divide(normalised, rules, settings.seed, executor)
     leaf_map = np.full(shape[0] * shape[1], LABEL_NOT_VISITED, np.int32)
@@ -82,9 +78,8 @@ def cluster_pixels(
     weights = np.zeros((len(hierarchy.tree.nodes), shape[0] * shape[1]), np.float32)
     scale = 1.0 / np.sqrt(np.maximum(variance.ravel(), np.finfo(np.float32).tiny))
     for node in hierarchy.tree.nodes:
-        members = pixels[
-            [hierarchy.tree.ancestor(int(leaf), node.level) == node.id for leaf in hierarchy.leaf_of]
-        ]
+        at_level = np.array([hierarchy.tree.ancestor(other.id, node.level) for other in hierarchy.tree.nodes])
+        members = pixels[at_level[hierarchy.leaf_of] == node.id]
         weights[node.id, members] = scale[members] / max(len(members), 1)
     offsets = (weights @ mean_pattern.ravel()).astype(np.float32)
     return MomentumClusters(hierarchy, labels, weights, offsets)
