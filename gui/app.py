@@ -25,6 +25,7 @@ FIRST_STATE_S = 10.0
 @click.command("monitor")
 @click.option("--listen", metavar="ENDPOINT", help="Where the detector's stream comes in.")
 @click.option("--record", metavar="DIR", type=click.Path(file_okay=False), help="Folder for recordings.")
+@click.option("--model", metavar="RESULT", type=click.Path(), help="A result whose clusters label the scans.")
 @click.option("--publish", metavar="ENDPOINT", help="Where the engine's states go out.")
 @click.option("--control", metavar="ENDPOINT", help="Where commands come in.")
 @click.option("--keys", metavar="DIR", type=click.Path(file_okay=False), help="Keys of `livestem keys`.")

@@ -44,6 +44,8 @@ class EngineStatus:
     n_queued: int = 0
     left_s: float | None = None
     settled: bool = False
+    settled_share: float | None = None
+    kernels_share: float = 1.0
     in_force: dict[str, Any] = field(default_factory=dict)
     tree: tuple[ClusterNode, ...] = ()
     momentum_tree: tuple[ClusterNode, ...] = ()
@@ -86,6 +88,8 @@ class EngineStatus:
             n_queued=int(values.get("n_queued") or 0),
             left_s=values.get("left_s"),
             settled=bool(values.get("settled")),
+            settled_share=values.get("settled_share"),
+            kernels_share=float(values.get("kernels_share", 1.0)),
             in_force=(values.get("settings") or {}).get("in_force") or {},
             tree=_nodes(values.get("tree")),
             momentum_tree=_nodes(values.get("momentum_tree")),

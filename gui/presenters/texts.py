@@ -108,7 +108,6 @@ ESC_CLEARS = "Esc clears"
 
 FIRST_CLUSTERS = "Showing bright field until the first clusters are in."
 PROVISIONAL = "Clusters are provisional until the scan ends."
-SETTLED = "Clusters have settled; they stay provisional until the scan ends."
 STALLED = (
     "No pattern has come for a while, but the sender is still there. The scan goes on when it sends again."
 )
@@ -126,7 +125,7 @@ def pill_sentence(
         case Phase.IDLE:
             return "The engine is there; it holds no scan and listens for none."
         case Phase.WAITING:
-            return f"Listening on {status.listen}. No scan yet."
+            return waiting_sentence(status)
         case Phase.SCANNING:
             return scanning_sentence(status, has_labels=has_labels)
         case Phase.SAVING:
@@ -151,7 +150,23 @@ def scanning_sentence(status: EngineStatus, *, has_labels: bool) -> str:
         )
     if not has_labels:
         return FIRST_CLUSTERS
-    return SETTLED if status.settled else PROVISIONAL
+    return settled_sentence(status) if status.settled else PROVISIONAL
+
+
+def waiting_sentence(status: EngineStatus) -> str:
+    """Where the engine listens, and whether its kernels are ready."""
+    listening = f"Listening on {status.listen}. No scan yet."
+    if status.kernels_share >= 1.0:
+        return listening
+    return (
+        f"{listening} Kernels are being compiled, {status.kernels_share:.0%}; a scan may begin at any time."
+    )
+
+
+def settled_sentence(status: EngineStatus) -> str:
+    """That the live clusters no longer change, and since when."""
+    since = "" if status.settled_share is None else f" since {status.settled_share:.0%} of the scan"
+    return f"Clusters have settled{since}: more of the scan will hardly change them."
 
 
 def analysing_sentence(status: EngineStatus) -> str:

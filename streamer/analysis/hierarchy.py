@@ -46,7 +46,9 @@ def mean_by_node(
     shape = scan.info.detector_shape
     n_pixels = shape[0] * shape[1]
     images = np.full((scan.info.n_positions, len(weights)), np.nan, np.float32)
-    plan = frame_plan(aligned.beam, shape, settings.alignment.max_iterations, aligned.defects, measure=False)
+    plan = frame_plan(
+        aligned.beam, shape, settings.alignment.max_iterations, aligned.look.defects, measure=False
+    )
 
     def step(sums: NDArray[np.float32], block: Block) -> None:
         frame_pass = FramePass(shape, plan, weights=weights, room=block.room)

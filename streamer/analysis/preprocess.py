@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamer.analysis.passes import Block, Cancel, run_pass
 from streamer.errors import FileFormatError
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.first_look import look_at_sample
+from streamer.kernels.first_look import FirstLook, look_at_sample
 from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import (
     DirectBeam,
@@ -31,10 +31,8 @@ class Aligned:
 
     Attributes
     ----------
-    beam
-        Direct beam of the mean of a sample of raw frames.
-    defects
-        Flat indices of hot and dead detector pixels, which are mended in every frame.
+    look
+        What a sample of raw frames says: the direct beam, hot and dead pixels.
     centres_yx, residual_yx
         (n, 2) px: measured direct beam; what is left of it after resampling. NaN where not usable.
     usable
@@ -43,13 +41,17 @@ class Aligned:
         (det_y, det_x) float64 over the usable aligned patterns.
     """
 
-    beam: DirectBeam
-    defects: NDArray[np.int64]
+    look: FirstLook
     centres_yx: NDArray[np.float64]
     residual_yx: NDArray[np.float64]
     usable: NDArray[np.bool_]
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
+
+    @property
+    def beam(self) -> DirectBeam:
+        """The direct beam of the sample."""
+        return self.look.beam
 
     @property
     def largest_shift_px(self) -> float:
@@ -80,10 +82,8 @@ class Extracted:
     bin_counts: NDArray[np.int64]
 
 
-def sample_beam(
-    scan: ScanFile, settings: AnalysisSettings
-) -> tuple[DirectBeam, NDArray[np.float64], NDArray[np.int64]]:
-    """Direct beam, mean aligned pattern (flat) and defects of a sample of raw frames spread over the scan.
+def look_at_scan(scan: ScanFile, settings: AnalysisSettings) -> FirstLook:
+    """The first look at a sample of raw frames spread over the scan.
 
     Raises
     ------
@@ -96,15 +96,15 @@ def sample_beam(
     )
     shape = (len(rows), *scan.info.detector_shape)
     raw = scan.read_positions(rows, np.empty(shape, scan.info.dtype))
-    first_look = look_at_sample(
+    look = look_at_sample(
         raw, settings.alignment.disk_radius_px, settings.alignment.centre_yx, settings.alignment.follow
     )
-    if first_look is None:
+    if look is None:
         raise FileFormatError(
             f"{scan.path} holds no usable pattern: {len(stored)} of {scan.info.n_positions} positions are stored, "
             "none of those sampled is finite. Expected at least one. Check the detector's output."
         )
-    return first_look.beam, first_look.aligned_mean.ravel(), first_look.defects
+    return look
 
 
 def align_scan(
@@ -115,11 +115,12 @@ def align_scan(
     cancel: Cancel,
 ) -> Aligned:
     """First pass: the direct beam of every pattern, and mean and variance of the aligned patterns."""
-    beam, near_mean, defects = sample_beam(scan, settings)
+    look = look_at_scan(scan, settings)
+    near_mean = look.aligned_mean.ravel()
     shape = scan.info.detector_shape
     n = scan.info.n_positions
     centres, residual = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
-    plan = frame_plan(beam, shape, settings.alignment.max_iterations, defects)
+    plan = frame_plan(look.beam, shape, settings.alignment.max_iterations, look.defects)
 
     def step(moments: NDArray[np.float64], block: Block) -> None:
         frame_pass = FramePass(shape, plan, near_mean, room=block.room)
@@ -135,7 +136,7 @@ def align_scan(
     mean = (near_mean.astype(np.float32) + mean_difference).reshape(shape)
     # Rounding can leave a pixel that never changes a little below zero.
     variance = np.maximum(sum_2 / count - mean_difference**2, 0.0).reshape(shape)
-    return Aligned(beam, defects, centres, residual, usable, mean, variance)
+    return Aligned(look, centres, residual, usable, mean, variance)
 
 
 def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float | None) -> FeatureMask:
@@ -191,7 +192,9 @@ def extract(
     patches = patch_index(scan.info.scan_shape, side)
     n_patches = int(patches.max()) + 1
     binned = np.zeros((n_patches, n_pixels), np.float32)
-    plan = frame_plan(aligned.beam, shape, settings.alignment.max_iterations, aligned.defects, measure=False)
+    plan = frame_plan(
+        aligned.beam, shape, settings.alignment.max_iterations, aligned.look.defects, measure=False
+    )
 
     def step(_: None, block: Block) -> None:
         frame_pass = FramePass(shape, plan, weights=weights, pixels=mask.pixels, room=block.room)

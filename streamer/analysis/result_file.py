@@ -190,7 +190,7 @@ def _plain(value: Any) -> Any:
     """Attribute as a plain value; JSON objects and lists are decoded."""
     if isinstance(value, bytes):
         value = value.decode()
-    if isinstance(value, str) and value[:1] in "{[":
+    if isinstance(value, str) and value.startswith(("{", "[")):
         return json.loads(value)
     return value.item() if isinstance(value, np.generic) else value
 

@@ -206,6 +206,8 @@ class _Assembly:
                 "std_px": float(residual.std(axis=0).max()),
                 "mean_error_px": float(np.abs(residual.mean(axis=0)).max()),
                 "iterations": self.settings.alignment.max_iterations,
+                "remark": aligned.look.remark,
+                "n_defects": len(aligned.look.defects),
             },
             "mask": {
                 "inner_px": mask.inner_px,

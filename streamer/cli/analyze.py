@@ -91,6 +91,7 @@ def _analyze_one(path: Path, out: Path | None, settings: Any, threads: int | Non
         "n_features": result.array_attrs["mask"]["n_features"],
         "alignment_std_px": alignment["std_px"],
         "alignment_mean_error_px": alignment["mean_error_px"],
+        "remark": alignment["remark"],
         "settings_id": result.attrs["settings_id"],
         "seconds": result.seconds,
     }
@@ -102,6 +103,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     click.echo(
         f"  features {summary['n_features']}, alignment residual STD {summary['alignment_std_px']:.4f} px"
     )
+    if summary["remark"]:
+        click.echo(f"  {summary['remark']}")
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds"].items())
     click.echo(f"  seconds: {seconds}")
     click.echo(f"  result: {summary['result']}")

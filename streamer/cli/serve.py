@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from streamer.errors import SettingsError
 
 if TYPE_CHECKING:
     from streamer.security.keys import EngineKeys
+    from streamer.serve.engine import Engine
 
 DEFAULT_LISTEN = "tcp://127.0.0.1:9999"
 DEFAULT_PUBLISH = "tcp://127.0.0.1:10000"
 DEFAULT_CONTROL = "tcp://127.0.0.1:10001"
+NOTICEABLE_S = 2.0
 
 
 @click.command("serve", short_help="The engine alone.")
@@ -54,6 +57,12 @@ DEFAULT_CONTROL = "tcp://127.0.0.1:10001"
     type=click.Path(path_type=Path),
     help="Folder made by `livestem keys`: only those on its list may connect, encrypted.",
 )
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=Path),
+    help="A finished result whose clusters label the scans, so that colours mean the same from scan to scan.",
+)
 @click.option("--insecure", is_flag=True, help="Accept an endpoint that other computers reach, without keys.")
 @click.option("--read-only", is_flag=True, help="Viewers watch, and change nothing.")
 @click.option(
@@ -87,6 +96,7 @@ def command(
     analyze: bool,
     settings_path: Path | None,
     keys_dir: Path | None,
+    model_path: Path | None,
     insecure: bool,
     read_only: bool,
     log_path: Path | None,
@@ -101,6 +111,7 @@ def command(
         return _serve_result(result_path, publish, control, security, read_only, until_stdin_closes, as_json)
     from streamer.record.recorder import SyncMode
     from streamer.serve.engine import EngineOptions
+    from streamer.serve.start_from import load_start_model
     from streamer.settings import AnalysisSettings, load_settings
 
     if record_dir is not None:
@@ -117,6 +128,7 @@ def command(
         settings,
         security=security,
         read_only=read_only,
+        start_model=load_start_model(model_path) if model_path else None,
     )
     try:
         return _serve_scans(options, teller(log_path), until_stdin_closes, as_json)
@@ -127,7 +139,6 @@ def command(
 def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: bool, as_json: bool) -> int:
     import zmq
 
-    from streamer.kernels.warmup import warm_kernels
     from streamer.model import EXIT_CODES
     from streamer.serve.engine import Engine
     from streamer.serve.memory import keep_memory_bounded
@@ -135,8 +146,7 @@ def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: 
     keep_memory_bounded()
     with zmq.Context() as context:
         engine = Engine(options, context, told)
-        # Compiling takes seconds the first time: frames that come meanwhile wait in the ring.
-        warming = threading.Thread(target=warm_kernels, name="livestem-warmup")
+        warming = threading.Thread(target=_warm, args=(engine, told), name="livestem-warmup")
         warming.start()
         _announce(engine.endpoints, as_json)
         if until_stdin_closes:
@@ -152,6 +162,28 @@ def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: 
     if options.once and reason is not None:
         return 5 if engine.analysis_failed and EXIT_CODES[reason] == 0 else EXIT_CODES[reason]
     return 0
+
+
+def _warm(engine: "Engine", told: Callable[[str], None]) -> None:
+    """Compile the kernels, or load them from the cache; said where it takes long enough to be noticed."""
+    from streamer.kernels.warmup import warm_kernels
+
+    begin = time.monotonic()
+    was_said = False
+
+    def follow(share: float) -> None:
+        nonlocal was_said
+        engine.kernels_share = share
+        if share < 1.0 and not was_said and time.monotonic() - begin > NOTICEABLE_S:
+            was_said = True
+            told(
+                "The kernels are compiled for this computer: it takes some tens of seconds the first time. "
+                "Frames that come meanwhile are recorded, and analysed afterwards."
+            )
+
+    warm_kernels(progress=follow)
+    if was_said:
+        told(f"The kernels are ready, after {time.monotonic() - begin:.0f} s.")
 
 
 def _serve_result(

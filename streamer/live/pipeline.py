@@ -71,7 +71,15 @@ class LivePipeline:
         start_model: StartModel | None = None,
     ) -> None:
         n, shape = info.n_positions, info.detector_shape
-        self.info, self.settings, self.source, self.start_model = info, settings, source, start_model
+        self.info, self.settings, self.source = info, settings, source
+        self._misfit = ""
+        if start_model is not None and start_model.mask.ring.shape != shape:
+            self._misfit = (
+                f"The model's patterns are {_by(start_model.mask.ring.shape)} px, this scan's {_by(shape)} px: "
+                "its clusters are found anew. Restart with the result of a scan of the same detector to use it."
+            )
+            start_model = None
+        self.start_model = start_model
         self.overrides = Overrides()
         self.seen = np.zeros(n, np.uint8)
         self.centres_yx = np.full((n, 2), np.nan)
@@ -216,6 +224,11 @@ class LivePipeline:
         return bool((self.source.received.ravel()[self.order[: self.n]] > 0).all())
 
     # What is shown.
+
+    @property
+    def remark(self) -> str:
+        """What the operator should know of how patterns are centred or labelled; empty: all as usual."""
+        return " ".join(part for part in (self.model.look.remark if self.model else "", self._misfit) if part)
 
     def mean_and_variance(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and variance (det_y, det_x) of the aligned patterns so far."""
@@ -431,3 +444,7 @@ class LivePipeline:
         if not self.settings.momentum.enabled or not self.clusters.ready:
             return False
         return self.n >= PIXELS_GROWTH * max(self._n_pixels, self._first_mask_at / PIXELS_GROWTH)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape)

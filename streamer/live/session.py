@@ -317,7 +317,7 @@ class LiveSession:
                 settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),
                 settled=self._settled_share is not None,
                 settled_share=self._settled_share,
-                remark=model.look.remark if model else "",
+                remark=pipeline.remark,
             )
         )
         self._last_published_s = now

@@ -20,6 +20,7 @@ from streamer.analysis.result_file import open_result
 from streamer.errors import LivestemError
 from streamer.live.overrides import Overrides
 from streamer.live.snapshot import LiveSnapshot
+from streamer.live.start_model import StartModel
 from streamer.live.state import Event, next_state
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.receive.receiver import Receiver
@@ -61,6 +62,7 @@ class EngineOptions:
     settings: AnalysisSettings = field(default_factory=AnalysisSettings)
     security: EngineKeys | None = None
     read_only: bool = False
+    start_model: StartModel | None = None
 
 
 class Engine:
@@ -96,6 +98,7 @@ class Engine:
         self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
         self._results_to_come: set[Path] = set()
         self.n_scans = 0
+        self.kernels_share = 1.0  # whoever compiles them says how far it is
         self._ring_memory: NDArray[Any] | None = (
             None  # used again: new memory is dear, and comes with the beam on
         )
@@ -180,6 +183,7 @@ class Engine:
             first_version,
             self._clock,
             self._ring_memory,
+            options.start_model,
         )
         self._ring_memory = run.ring.memory
         with self._lock:
@@ -289,6 +293,8 @@ class Engine:
             run.live.raise_if_failed()
         except LivestemError as error:
             self._say("live_failed", str(error))
+        if remark := run.board.newest.remark:
+            self._say("live_remark", remark)
         if self.state is EngineState.RUNNING and run.end is not None:
             self.state = next_state(self.state, Event.STREAM_ENDED)
             self.finish_reason = run.end.reason

@@ -27,6 +27,7 @@ def health_of(engine: "Engine", now: float) -> dict[str, Any]:
         "ok": not why,
         "why": why,
         "state": engine.state.value,
+        "kernels_share": engine.kernels_share,
         "uptime_s": now - engine.started_s,
         "versions": {"stream": [messages.VERSION], "control": [control.VERSION]},
         "endpoints": engine.endpoints,

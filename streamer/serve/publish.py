@@ -127,6 +127,7 @@ def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict
         "disk_free_bytes": disk_free(engine.options.record_dir),
         "worker_pids": engine.worker_pids,
         "read_only": engine.options.read_only,
+        "kernels_share": engine.kernels_share,
     }
 
 

@@ -17,6 +17,7 @@ from streamer.live.overrides import Overrides
 from streamer.live.pipeline import LivePipeline
 from streamer.live.session import LiveSession
 from streamer.live.snapshot import SnapshotBoard
+from streamer.live.start_model import StartModel
 from streamer.model import FinishReason, FrameCounters, ScanInfo
 from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.receive.scan_map import frames_held
@@ -60,6 +61,8 @@ class ScanRun:
         Seconds.
     ring_memory
         Of the scan before, which nobody uses any more.
+    start_model
+        Clusters that label this scan; None: found in it.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class ScanRun:
         first_version: int = 0,
         clock: Callable[[], float] = time.monotonic,
         ring_memory: NDArray[Any] | None = None,
+        start_model: StartModel | None = None,
     ) -> None:
         self.info = info
         self.started_s = clock()
@@ -89,7 +93,7 @@ class ScanRun:
                 self._open_recording(record_dir, settings, sync)
             policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
             self._reader = self.ring.add_reader("live analysis", policy)
-            pipeline = LivePipeline(info, settings, self.stored)
+            pipeline = LivePipeline(info, settings, self.stored, start_model)
             pipeline.overrides = overrides
             self.live = LiveSession(
                 pipeline, self._reader, self.board, self.stored, first_version, clock, self._is_recorded

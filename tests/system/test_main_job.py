@@ -135,6 +135,27 @@ def test_while_the_scan_runs_the_recording_opens_and_viewers_see_it_grow(simulat
             sender.wait()
 
 
+def test_a_result_is_the_model_of_the_next_scan(finished, tmp_path_factory):
+    again = run_json(
+        "simulate", "junction", "--size", SIZE, "--seed", "7", "--out", tmp_path_factory.mktemp("again")
+    )
+    recordings = tmp_path_factory.mktemp("labelled")
+    with engine(recordings, "--once", "--no-analyze", "--model", finished[1]["result"]) as running:
+        run_json("replay", again["raw"], "--to", running.listen)
+        outcome = running.outcome()
+    truth = read_truth(again["truth"]).specimen
+    model = open_result(finished[1]["result"])
+    with RecordingReader(outcome["recording"]) as recording:
+        labels = recording.live_label_maps()[0]
+    # The same junction: what the model calls a phase is that phase here too.
+    known = [np.bincount(model.label_maps[0][truth.phase == phase]).argmax() for phase in Phase]
+    names = {node.id: node.name for node in model.nodes}
+    live_ids = [np.bincount(labels[truth.phase == phase]).argmax() for phase in Phase]
+    assert len(set(live_ids)) == 3
+    # Ids of live clusters of level 1 are their names.
+    assert [names[node_id] for node_id in known] == [str(node_id) for node_id in live_ids]
+
+
 def wait_for(client, condition, timeout_s=60):
     """The first state that fulfils a condition; states arrive by themselves, nothing sleeps."""
     import time

@@ -107,8 +107,15 @@ def test_lag_does_not_say_that_nothing_is_lost_when_something_is(scan):
 def test_before_the_first_clusters_and_when_settled(scan):
     status = EngineStatus.from_json(scan.state("RUNNING"))
     assert texts.scanning_sentence(status, has_labels=False) == texts.FIRST_CLUSTERS
-    assert texts.scanning_sentence(replace(status, settled=True), has_labels=True) == texts.SETTLED
+    settled = replace(status, settled=True, settled_share=0.62)
+    assert "settled since 62% of the scan" in texts.scanning_sentence(settled, has_labels=True)
     assert texts.scanning_sentence(replace(status, stalled=True), has_labels=True) == texts.STALLED
+
+
+def test_a_first_start_says_how_far_the_kernels_are():
+    waiting = EngineStatus(state=EngineState.LISTENING, listen="tcp://127.0.0.1:9")
+    assert "Kernels" not in texts.waiting_sentence(waiting)
+    assert "compiled, 40%" in texts.waiting_sentence(replace(waiting, kernels_share=0.4))
 
 
 def test_a_result_of_a_scan_that_was_lost_says_so(scan):

@@ -271,6 +271,15 @@ def test_a_finished_result_labels_the_next_scan(opened, frames):
     assert np.mean(same) > 0.98
 
 
+def test_a_model_of_another_detector_is_passed_over_and_said(opened, frames):
+    model = start_model(analyze(opened))
+    cut = np.zeros((96, 128), bool)
+    other = replace(model, mask=replace(model.mask, ring=cut, features=cut))
+    pipeline = run(opened, frames, close=False, model=other)
+    assert "96 x 128 px, this scan's 128 x 128 px" in pipeline.remark
+    assert (pipeline.label_maps()[0] >= 0).all()
+
+
 def test_a_spoilt_frame_is_seen_but_not_labelled(opened, frames):
     spoilt = frames.copy()
     spoilt[5] = np.nan
