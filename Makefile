@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark interop clean
+.PHONY: demo test setup lint types layers check benchmark bench-peers interop clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -41,10 +41,14 @@ benchmark: setup
 interop: $(INTEROP_VENV)/.ready
 	QT_QPA_PLATFORM=offscreen $(INTEROP_VENV)/bin/python -m pytest tests/interop
 
+# LiberTEM on the same file in the same run.
+bench-peers: $(INTEROP_VENV)/.ready
+	$(INTEROP_VENV)/bin/python -m pytest -m benchmark -s tests/benchmarks/test_peers.py
+
 $(INTEROP_VENV)/.ready: pyproject.toml constraints.txt constraints-interop.txt
 	$(PYTHON) -m venv $(INTEROP_VENV)
 	$(INTEROP_VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
-		--constraint constraints-interop.txt --editable '.[interop]' hypothesis pytest pytest-qt pytest-timeout
+		--constraint constraints-interop.txt --editable '.[interop,bench-peers]' hypothesis pytest pytest-qt pytest-timeout
 	touch $@
 
 clean:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from scipy.special import erfc
 
 from simulators.diffraction import (
@@ -71,7 +72,7 @@ def disk_profile() -> NDArray[np.float64]:
     """Radial profile of a soft disk that holds one electron, by steps of `PROFILE_STEP_PX`."""
     radius = np.arange(0.0, DISK_RADIUS_PX + 5 * EDGE_SIGMA_PX, PROFILE_STEP_PX)
     profile = 0.5 * erfc((radius - DISK_RADIUS_PX) / (math.sqrt(2.0) * EDGE_SIGMA_PX))
-    return profile / (2 * np.pi * np.trapezoid(profile * radius, dx=PROFILE_STEP_PX))
+    return profile / (2 * np.pi * trapezoid(profile * radius, dx=PROFILE_STEP_PX))
 
 
 class PatternMaker:

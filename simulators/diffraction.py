@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 
 from simulators.specimen import Phase, Specimen
 
@@ -104,7 +105,7 @@ def film_profile(n_steps: int, step_px: float) -> NDArray[np.float64]:
     profile = tail_share * np.exp(-radius / decay) / (2 * np.pi * decay**2)
     for share, centre, width in FILM_RINGS:
         ring = np.exp(-0.5 * ((radius - centre) / width) ** 2)
-        profile += share * ring / (2 * np.pi * np.trapezoid(ring * radius, dx=step_px))
+        profile += share * ring / (2 * np.pi * trapezoid(ring * radius, dx=step_px))
     return profile
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from simulators.diffraction import (
     ANGLE_PER_PX_MRAD,
@@ -111,7 +112,7 @@ def test_friedel_pairs_are_equally_bright():
 def test_film_profile_holds_the_films_share_of_electrons():
     radius = np.arange(60000) * 0.01
     profile = film_profile(60000, 0.01)
-    assert np.trapezoid(2 * np.pi * radius * profile, radius) == pytest.approx(film_share(), rel=0.01)
+    assert trapezoid(2 * np.pi * radius * profile, radius) == pytest.approx(film_share(), rel=0.01)
 
 
 def test_an_unknown_specimen_is_refused_with_what_there_is():

@@ -10,9 +10,6 @@ from sklearn.cluster import KMeans
 from streamer import open_scan
 from streamer.analysis.run import analyze
 from streamer.cluster.lloyd import kmeans
-from streamer.kernels.align import align_frames, find_centres
-from streamer.kernels.clean import clean_frames
-from streamer.kernels.stats import accumulate_moments, gather_features, weighted_sums
 from tests.simulated import simulate
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
@@ -31,31 +28,6 @@ def seconds(work, repeats=7):
 
 def report(name, ours, theirs, unit=""):
     print(f"\n{name}: {ours:.4g} against {theirs:.4g} {unit}, ratio {ours / theirs:.2f}")
-
-
-def test_whole_pass_against_a_plain_sum():
-    n = 512
-    frames = np.random.default_rng(0).poisson(4, (n, 128, 128)).astype(np.float32)
-    frames[:, 61:67, 61:67] += 1000
-    clean, aligned, n_bad = np.empty_like(frames), np.empty_like(frames), np.empty(n, np.int64)
-    centres, usable = np.empty((n, 2)), np.ones(n, bool)
-    reference, sums = np.zeros(16384), np.zeros((2, 16384))
-    pixels, features = np.arange(5000, 5700), np.empty((n, 700), np.float32)
-    weights, values = np.ones((2, 16384), np.float32), np.empty((n, 2), np.float32)
-
-    def ours():
-        for start in range(0, n, 64):
-            rows = slice(start, start + 64)
-            clean_frames(frames[rows], 100, clean[rows], n_bad[rows])
-            find_centres(clean[rows], np.array([63.5, 63.5]), 5.0, 1.0, 12, usable[rows], centres[rows])
-            align_frames(clean[rows], centres[rows], np.array([63.5, 63.5]), aligned[rows])
-            flat = aligned[rows].reshape(64, -1)
-            accumulate_moments(flat, usable[rows], reference, sums[0], sums[1])
-            weighted_sums(flat, weights, values[rows])
-            gather_features(flat, pixels, features[rows])
-
-    report("clean, centre, align, statistics, 2 detectors, 700 features", seconds(ours) / n * 1e6,
-           seconds(lambda: frames.sum()) / n * 1e6, "us a frame (numpy sum)")  # fmt: skip
 
 
 @pytest.mark.parametrize("k", [3, 4, 6])
