@@ -26,7 +26,7 @@ from streamer.wire.sequence import IntervalSet
 PUBLISH_PERIOD_S = 0.1
 BORROW_TIMEOUT_S = 0.05
 RECORDER_POLL_S = 0.01
-GATHER_S = 0.04
+GATHER_S = 0.02
 """Frames are waited for so long that a batch is worth its overhead; a screen shows it no later for that."""
 SLOW_PERIOD_S = 1.0
 """Images of apertures are large and change little from one batch to the next."""

@@ -37,8 +37,9 @@ from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
 from streamer.settings import AnalysisSettings, analysis_settings
 
-TICK_S = 0.02
-PUBLISH_PERIOD_S = 0.1
+TICK_S = 0.01
+PUBLISH_PERIOD_S = 0.2
+"""Without a new snapshot; one is published at once, and they come at most 10 times a second."""
 IDLE_PERIOD_S = 0.5
 FREE_TIMEOUT_S = 0.5
 """How long the receiver waits for the end of the scan before, its closing pass for one, until it asks the sender
@@ -84,6 +85,7 @@ class Engine:
         self._is_free.set()
         self._quit: str | None = None
         self._last_published_s = -1.0
+        self._shown_version = 0
         self.state = EngineState.IDLE
         self.run_in_hand: ScanRun | None = None
         self.finish_reason: FinishReason | None = None
@@ -387,7 +389,10 @@ class Engine:
         period = (
             IDLE_PERIOD_S if self.state in (EngineState.IDLE, EngineState.LISTENING) else PUBLISH_PERIOD_S
         )
-        if self._clock() - self._last_published_s >= period:
+        run = self.run_in_hand if self.state is EngineState.RUNNING else None
+        is_new = run is not None and run.board.newest.version != self._shown_version
+        if is_new or self._clock() - self._last_published_s >= period:
+            self._shown_version = run.board.newest.version if run else 0
             self._publish()
 
     def _publish(self) -> None:
