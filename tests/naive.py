@@ -137,3 +137,11 @@ def seeds(points, first, draws):
 
 def nonfinite_frames(frames):
     return ~np.isfinite(frames).all(axis=1)
+
+
+def sketch_of(images, bins, signs, n_bins):
+    """Signed sums (n_bins, n_pixels) of patterns (n, n_pixels), position by position."""
+    sums = np.zeros((n_bins, images.shape[1]))
+    for position in range(len(images)):
+        sums[bins[position]] += signs[position] * images[position]
+    return sums

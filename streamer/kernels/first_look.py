@@ -63,6 +63,7 @@ def look_at_sample(
         Whether every pattern is centred by its own direct beam; None: if the sample shows one.
     """
     shape = (raw.shape[1], raw.shape[2])
+    raw = np.ascontiguousarray(raw)
     patterns, n_bad = np.empty(raw.shape, np.float32), np.empty(len(raw), np.int64)
     max_bad = max_bad_pixels(shape)
     clean_frames(raw, max_bad, np.zeros(0, np.int64), patterns, n_bad)
