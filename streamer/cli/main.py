@@ -22,6 +22,7 @@ HELPS = {
     "simulate": "Write a simulated scan with known truth.",
     "analyze": "Full analysis of a finished scan.",
     "inspect": "What a file holds: shape, calibration, missing frames, counters.",
+    "doctor": "Whether this computer has what livestem needs.",
     "keys": "Keys for an engine that other computers reach.",
 }
 """Commands in the order of `--help`; the text lives here so that help imports nothing."""

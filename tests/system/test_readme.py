@@ -57,7 +57,7 @@ def the(beginning):
 def test_every_command_of_the_readme_is_run_here():
     run_here = (
         "make demo", "make test", "livestem monitor", "livestem simulate", "livestem replay",
-        "livestem analyze", "livestem view", "livestem inspect", *BY_HAND,
+        "livestem analyze", "livestem view", "livestem inspect", "livestem doctor", *BY_HAND,
     )  # fmt: skip
     assert [command for command in COMMANDS if not command.startswith(run_here)] == []
 
@@ -78,6 +78,14 @@ def test_the_demo(tmp_path):
     assert "1280 sent, 1280 stored" in done.stdout
     (picture,) = tmp_path.glob("*/window.png")
     assert picture.stat().st_size > 20_000
+
+
+def test_the_doctor(folder):
+    said = in_folder(folder, the("livestem doctor"))
+    assert [line.split()[1] for line in said.splitlines()] == [
+        "packages", "kernels", "sockets", "window", "disk", "machine",
+    ]  # fmt: skip
+    assert "missing" not in said
 
 
 def test_simulate_replay_analyze_view_and_inspect(folder):
