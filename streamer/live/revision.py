@@ -33,8 +33,8 @@ BLOCK_FRAMES = 128
 SAME_MASK = 0.9
 """A mask whose features overlap with the present ones by so much is not worth reading every pattern again."""
 MAX_LIVE_FEATURES = 1024
-MAX_FEATURE_BYTES = 768 << 20
-"""Features of all positions stay in memory, for a moment twice; larger scans get fewer of them."""
+MAX_FEATURE_BYTES = 512 << 20
+"""Features of all positions stay in memory, for a moment three times; larger scans get fewer of them."""
 
 
 class PatternSource(Protocol):

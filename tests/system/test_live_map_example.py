@@ -28,7 +28,7 @@ def test_the_page_shows_the_example():
 
 def test_the_live_map_is_drawn(tmp_path):
     made = run_json("simulate", "junction", "--size", "24x32", "--out", tmp_path)
-    with engine(None) as running:
+    with engine(tmp_path / "recordings", "--no-analyze") as running:
         run_json("replay", made["raw"], "--to", running.listen)
         publish, control = running.endpoints["publish"], running.endpoints["control"]
         with EngineClient(publish, control) as client:
