@@ -126,6 +126,10 @@ class LivePipeline:
             return False
         return self.clusters.due(self.n) or (self._pixels_are_due() and self.can_read_again())
 
+    def is_asked(self) -> bool:
+        """Whether values set by hand wait for a revision that can be made now."""
+        return self.n > 0 and self._asked() and self.can_read_again()
+
     def revise(self, close: bool = False) -> Revision:
         """A revision of everything that is due, to be worked on and then adopted."""
         if self.model is None:

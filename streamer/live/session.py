@@ -28,6 +28,8 @@ BORROW_TIMEOUT_S = 0.05
 RECORDER_POLL_S = 0.01
 GATHER_S = 0.02
 """Frames are waited for so long that a batch is worth its overhead; a screen shows it no later for that."""
+REST_SHARE = 3.0
+"""After a revision the second thread rests so many times as long as it took: frames come first on few cores."""
 SLOW_PERIOD_S = 1.0
 """Images of apertures are large and change little from one batch to the next."""
 
@@ -77,6 +79,8 @@ class LiveSession:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="livestem-revision")
         self._revision: Revision | None = None
         self._working: Future[Revision] | None = None
+        self._rest_until_s = self._begun_s = -np.inf
+        self._is_drained = threading.Event()
         self._settled_share: float | None = None
         self._last_published_s = self._last_slow_s = -np.inf
         self._n_published = 0
@@ -101,6 +105,11 @@ class LiveSession:
     def is_finished(self) -> bool:
         """Whether the thread has ended."""
         return not self._thread.is_alive()
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether every frame of the ring is in the live result; the closing pass may still be at work."""
+        return self._is_drained.is_set() or self.is_finished
 
     @property
     def final_label_maps(self) -> NDArray[np.int32] | None:
@@ -136,6 +145,7 @@ class LiveSession:
             self._n_caught_up = 0
             while not self._stop.is_set() and not self._reader.exhausted:
                 self._step()
+            self._is_drained.set()
             while not self._is_recorded() and not self._stop.wait(RECORDER_POLL_S):
                 pass  # what was skipped is read from the recording
             if not self._stop.is_set():
@@ -179,14 +189,17 @@ class LiveSession:
         """Begin a revision where one is due, adopt it when it is done, publish in time."""
         pipeline = self._pipeline
         if self._revision is None or self._working is None:
-            if pipeline.is_due():
-                self._revision = pipeline.revise()
+            now = self._clock()
+            if pipeline.is_asked() or (now >= self._rest_until_s and pipeline.is_due()):
+                self._revision, self._begun_s = pipeline.revise(), now
                 self._working = self._worker.submit(self._revision.work)
         elif self._working.done():
             self._working.result()  # raises what went wrong there
             if pipeline.can_adopt(self._revision):
                 pipeline.adopt(self._revision)
                 self._revision = self._working = None
+                now = self._clock()
+                self._rest_until_s = now + REST_SHARE * (now - self._begun_s)
                 self._slow_changed()
         if self._clock() - self._last_published_s >= PUBLISH_PERIOD_S:
             self._publish()

@@ -157,8 +157,8 @@ class ScanRun:
         return self.recorder.status.durable if self.recorder else self.live.done_frames()
 
     def drained(self) -> bool:
-        """Whether everything that was written to the ring is durable."""
-        return self.recorder.drained if self.recorder else self.live.is_finished
+        """Whether everything that was written to the ring is durable, or analysed where nothing is recorded."""
+        return self.recorder.drained if self.recorder else self.live.is_drained
 
     def failure(self) -> LivestemError | None:
         """What makes it impossible to keep frames, if anything does."""

@@ -13,11 +13,11 @@ from tests.system.commands import engine, run_json
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
-N_RUNS = 5
+N_RUNS = 3
 
 
 def test_live_without_recording_against_bare_transport(tmp_path):
-    made = run_json("simulate", "junction", "--size", 128, "--out", tmp_path)
+    made = run_json("simulate", "junction", "--size", 256, "--out", tmp_path)
     ring = np.zeros((N_SLOTS, *DETECTOR), np.float32)
     bare_hz, ours_hz, analysed = [], [], []
     with engine(None) as running, zmq.Context() as context:
