@@ -47,6 +47,7 @@ START_PERIOD_S = 0.5
 END_PERIOD_S = 2.0
 """The end message is said again so often: it may be lost where a connection breaks for a moment."""
 SILENT_AFTER_S = 5.0
+STOOD_STILL_S = 2.0
 LATENCY_CAP_S = 0.05
 POLL_S = 0.05
 
@@ -133,7 +134,7 @@ class Sender:
         self._buffer: NDArray[Any] = np.empty((self._batch, *self._info.detector_shape), self._info.dtype)
         self._began_s: float | None = None
         self._n_paced = 0
-        self._waiting_since_s = self._last_heard_s = self._last_heartbeat_s = clock()
+        self._waiting_since_s = self._last_heard_s = self._last_heartbeat_s = self._last_turn_s = clock()
         self._last_start_s = -np.inf
         self._stall_until_s: float | None = None
         self._has_restarted = False
@@ -355,6 +356,9 @@ class Sender:
 
     def _keep_alive(self) -> None:
         now = self._clock()
+        if now - self._last_turn_s > STOOD_STILL_S:
+            self._last_heard_s = now  # we stood still (suspended): what the engine said meanwhile is not read yet
+        self._last_turn_s = now
         if self._is_ready and now - self._last_heartbeat_s >= HEARTBEAT_S:
             self._last_heartbeat_s = now
             self._send(Heartbeat(scan_id=self._info.scan_id, seq=self._next_seq()))
