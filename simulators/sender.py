@@ -357,7 +357,9 @@ class Sender:
     def _keep_alive(self) -> None:
         now = self._clock()
         if now - self._last_turn_s > STOOD_STILL_S:
-            self._last_heard_s = now  # we stood still (suspended): what the engine said meanwhile is not read yet
+            self._last_heard_s = (
+                now  # we stood still (suspended): what the engine said meanwhile is not read yet
+            )
         self._last_turn_s = now
         if self._is_ready and now - self._last_heartbeat_s >= HEARTBEAT_S:
             self._last_heartbeat_s = now

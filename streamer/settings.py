@@ -8,7 +8,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,8 +41,12 @@ class MaskSettings(_Settings):
     outer_px: Annotated[float, Field(gt=0)] | None = None
     """Outer radius of the ring, exclusive; None: before the noise and the zero padding."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the ring's largest STD above which a pixel is a feature; None: 0.30, or more where the
-    rule would keep more than `max_features` pixels."""
+    """Share of the ring's largest STD above which a pixel is a feature; None: 0.30. The strongest are kept
+    where the rule would keep more than `max_features` pixels."""
+    rule: Literal["auto", "std", "spots", "excess"] = "auto"
+    """How feature pixels are chosen: "std", the published share of the largest STD; "spots", pixels where the
+    mean pattern stands above its local background, and those of "excess"; "excess", that share of the STD
+    beyond shot noise; "auto": "std" where the dose is high enough for it, else the others in this order."""
     max_features: Annotated[int, Field(ge=8)] = 1500
     """Cap on the number of feature pixels: those with the largest STD are kept."""
     border_px: Annotated[int, Field(ge=0)] = 2

@@ -150,12 +150,14 @@ def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float
     return decide_mask(
         aligned.mean,
         aligned.variance,
+        int(aligned.usable.sum()),
         aligned.beam.radius_px,
         usable_radius(shape, aligned.largest_shift_px, settings.mask.border_px),
         manual["inner_px"],
         manual["outer_px"],
         manual["threshold"],
         settings.mask.max_features,
+        settings.mask.rule,
     )
 
 

@@ -23,6 +23,8 @@ MIN_GAIN_SHARE = 0.20
 MIN_SHARP_SHARE = 0.10
 SHARP_RATIO = 5.0
 MIN_AGREEMENT = 0.5
+MIN_AGREEMENT_WITHOUT_KNEE = 0.8
+"""Of halves where the curve gains to its end: parts of one drawn-out cloud agree well, not perfectly."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def _supported(
         if candidate < 2:
             return 1
         other = _fit(second, candidate, rng)
-        if adjusted_rand(nearest(both, fits[candidate - 1])[0], nearest(both, other)[0]) >= MIN_AGREEMENT:
+        enough = MIN_AGREEMENT_WITHOUT_KNEE if candidate == len(fits) > 2 else MIN_AGREEMENT
+        if adjusted_rand(nearest(both, fits[candidate - 1])[0], nearest(both, other)[0]) >= enough:
             return candidate
     return 1

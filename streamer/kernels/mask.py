@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from streamer.kernels.align import brightest_block, windowed_centre
 
@@ -16,6 +17,13 @@ WINDOW_MARGIN_PX = 2.0
 """How much larger the centre-of-mass window is than the disk."""
 MIN_FEATURES = 16
 FEATURES_OF_NOTHING = 512
+NOISE_SHARE = 0.1
+"""Largest share of the largest STD that shot noise may have for the published rule: a third of its threshold."""
+SPOT_WINDOW_PX = 21
+"""Side of the window whose median is a pixel's local background: several times a Bragg disk."""
+SPOT_CONTRAST = 0.4
+"""How far, in shares of the local background, the mean pattern rises where a Bragg disk is."""
+RULES = ("auto", "std", "spots", "excess")
 _SIGNIFICANCE = 5.0
 
 
@@ -53,8 +61,9 @@ class FeatureMask:
     ring, features
         (det_y, det_x) bool, True = use.
     rule
-        "std" (the published rule); "excess" (STD beyond shot noise, where the published rule would keep more
-        pixels than allowed because noise alone passes it); "brightest" (nothing stands out of the noise).
+        "std" (the published rule); where shot noise comes near its threshold "spots" (pixels where the mean
+        pattern stands above its local background, and those of "excess") or, without spots, "excess" (STD
+        beyond shot noise); "brightest" (nothing stands out of the noise).
     """
 
     ring: NDArray[np.bool_]
@@ -147,26 +156,34 @@ def choose_ring(
 def choose_features(
     mean_pattern: NDArray[np.float64],
     variance: NDArray[np.float64],
+    n_patterns: int,
     ring: NDArray[np.bool_],
     max_features: int,
     threshold: float | None,
+    rule: str = "auto",
 ) -> tuple[NDArray[np.bool_], float, str]:
     """Feature pixels inside the ring.
 
-    Order: 1. the published rule, STD above a share of the largest, unless it keeps more than `max_features`
-    pixels; then 2. the same share of the STD in excess of shot noise, of pixels where the excess is
-    significant; then 3., where nothing stands out, the brightest. The strongest are kept where there are too many.
+    Order of "auto": 1. the published rule, STD above a share of the largest, where shot noise stays well below
+    and not more than `max_features` pixels pass; 2. Bragg disks in the mean pattern with whatever varies beyond
+    shot noise; 3. the same share of the STD in excess of shot noise, of pixels where the excess is significant;
+    4., where nothing stands out, the brightest. A rule that finds too few pixels gives way to the next. The
+    strongest are kept where there are too many.
 
     Parameters
     ----------
     mean_pattern, variance
         (det_y, det_x), over the aligned patterns.
+    n_patterns
+        How many those are.
     ring
         (det_y, det_x) bool.
     max_features
         Cap.
     threshold
-        Share of the largest STD; None: 0.30.
+        Share of the largest STD; None: 0.30. Given by hand, "auto" means "std".
+    rule
+        One of `RULES`.
 
     Returns
     -------
@@ -175,15 +192,35 @@ def choose_features(
     share = PUBLISHED_THRESHOLD if threshold is None else threshold
     std = np.where(ring, np.sqrt(np.maximum(variance, 0.0)), 0.0)
     published = std > share * std.max()  # 1.
-    if threshold is not None or MIN_FEATURES <= published.sum() <= max_features:
-        return _strongest(published, std, max_features), share, "std"
     inside = ring & (mean_pattern > 0) & (variance > 0)
-    excess, significant = _beyond_shot_noise(mean_pattern, variance, inside)  # 2.
-    chosen = significant & (excess > share**2 * excess.max(initial=0.0))
-    if chosen.sum() >= MIN_FEATURES:
-        return _strongest(chosen, excess, max_features), share, "excess"
-    # 3. Nothing stands out. Not chosen by variance: that would pick the pixels that fluctuated most by chance.
+    if rule == "std" or (rule == "auto" and threshold is not None):
+        return _strongest(published, std, max_features), share, "std"
+    is_quiet = inside.any() and np.median(std[inside]) < NOISE_SHARE * std.max()
+    if rule == "auto" and is_quiet and MIN_FEATURES <= published.sum() <= max_features:
+        return published, share, "std"
+    excess, significant = _beyond_shot_noise(mean_pattern, variance, inside)
+    varying = significant & (excess > share**2 * excess.max(initial=0.0))
+    if rule in ("auto", "spots"):  # 2.
+        spots = _bragg_disks(mean_pattern, variance, n_patterns, inside)
+        if spots.sum() >= MIN_FEATURES:
+            return _strongest(spots | varying, std, max_features), share, "spots"
+    if varying.sum() >= MIN_FEATURES:  # 3.
+        return _strongest(varying, excess, max_features), share, "excess"
+    # 4. Nothing stands out. Not chosen by variance: that would pick the pixels that fluctuated most by chance.
     return _strongest(inside, mean_pattern, min(max_features, FEATURES_OF_NOTHING)), share, "brightest"
+
+
+def _bragg_disks(
+    mean_pattern: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    n_patterns: int,
+    inside: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Pixels where the mean pattern stands above its local background, and beyond the error of the mean."""
+    background = np.maximum(median_filter(mean_pattern, SPOT_WINDOW_PX, mode="nearest"), 0.0)
+    rise = mean_pattern - background
+    error = np.sqrt(np.maximum(variance, 0.0) / max(n_patterns, 1))
+    return inside & (rise > SPOT_CONTRAST * background) & (rise > _SIGNIFICANCE * error)
 
 
 def _beyond_shot_noise(
@@ -219,12 +256,14 @@ def _strongest(
 def decide_mask(
     mean_pattern: NDArray[np.float64],
     variance: NDArray[np.float64],
+    n_patterns: int,
     disk_radius_px: float,
     limit_px: float,
     inner_px: float | None,
     outer_px: float | None,
     threshold: float | None,
     max_features: int,
+    rule: str = "auto",
 ) -> FeatureMask:
     """Ring and feature pixels from running statistics; values given by hand win over the automatic ones."""
     shape = (mean_pattern.shape[0], mean_pattern.shape[1])
@@ -235,8 +274,10 @@ def decide_mask(
     outer = auto_outer if outer_px is None else outer_px
     radius = radius_map(shape, reference)
     ring = (radius >= inner) & (radius < outer)
-    features, used, rule = choose_features(mean_pattern, variance, ring, max_features, threshold)
-    return FeatureMask(ring, features, inner, outer, used, rule)
+    features, used, chosen = choose_features(
+        mean_pattern, variance, n_patterns, ring, max_features, threshold, rule
+    )
+    return FeatureMask(ring, features, inner, outer, used, chosen)
 
 
 def detector_weights(

@@ -218,12 +218,14 @@ class Revision:
         return decide_mask(
             mean.reshape(shape),
             variance.reshape(shape),
+            self.n,
             self.model.beam.radius_px,
             usable_radius(shape, self._largest_shift_px(), mask.border_px),
             mask.inner_px if manual.inner is None else manual.inner,
             mask.outer_px if manual.outer is None else manual.outer,
             mask.threshold if manual.threshold is None else manual.threshold,
             int(max(8, min(mask.max_features, MAX_LIVE_FEATURES, most))),
+            mask.rule,
         )
 
     def _largest_shift_px(self) -> float:

@@ -36,45 +36,75 @@ def test_ring_begins_where_the_direct_beams_fluctuation_stops_falling():
     assert outer == 30.0
 
 
+N_PATTERNS = 20_000
+EVERYWHERE = np.ones(SHAPE, bool)
+SIGNAL = np.arange(1000, 1040)
+
+
 def statistics(signal_px, signal_std, mean=2.0):
     """Shot noise of variance `mean` everywhere, and a little more scatter as a finite number of patterns has."""
     rng = np.random.default_rng(0)
     means = np.full(SHAPE, mean)
     variance = means * (1 + 0.01 * rng.standard_normal(SHAPE))
     variance.ravel()[signal_px] += signal_std**2
+    means += rng.standard_normal(SHAPE) * np.sqrt(mean / N_PATTERNS)
     return means, variance
 
 
 def test_published_rule_is_used_where_noise_does_not_pass_it():
-    signal = np.arange(1000, 1040)
-    means, variance = statistics(signal, 10.0)
-    found, share, rule = mask.choose_features(means, variance, np.ones(SHAPE, bool), 500, None)
+    means, variance = statistics(SIGNAL, 20.0)
+    found, share, rule = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None)
     assert rule == "std"
     assert share == 0.30
-    assert set(np.flatnonzero(found)) == set(signal)
+    assert set(np.flatnonzero(found)) == set(SIGNAL)
+
+
+def test_spots_and_what_varies_are_used_where_noise_comes_near_the_published_threshold():
+    means, variance = statistics(SIGNAL, 2.0)
+    spots = np.zeros(SHAPE, bool)
+    spots[5:9, 40:45] = True
+    means[spots] *= 1.5
+    variance[spots] *= 1.5
+    found, _, rule = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None)
+    assert rule == "spots"
+    assert set(np.flatnonzero(found)) == set(SIGNAL) | set(np.flatnonzero(spots))
+
+
+def test_a_smooth_halo_has_no_spots():
+    y, x = np.indices(SHAPE)
+    means, variance = statistics(SIGNAL, 2.0)
+    halo = np.exp(-(((np.hypot(y - 24, x - 32) - 15) / 8) ** 2))
+    rule = mask.choose_features(means + halo, variance + halo, N_PATTERNS, EVERYWHERE, 500, None)[2]
+    assert rule == "excess"
 
 
 def test_excess_over_shot_noise_is_used_where_noise_alone_would_pass():
-    signal = np.arange(1000, 1040)
-    means, variance = statistics(signal, 1.5)
-    found, _, rule = mask.choose_features(means, variance, np.ones(SHAPE, bool), 500, None)
+    means, variance = statistics(SIGNAL, 1.5)
+    found, _, rule = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None)
     assert rule == "excess"
-    assert set(np.flatnonzero(found)) == set(signal)
+    assert set(np.flatnonzero(found)) == set(SIGNAL)
 
 
 def test_pure_noise_is_not_chosen_by_its_own_fluctuation():
     means, variance = statistics([], 0.0)
-    means += np.linspace(0, 1, means.size).reshape(SHAPE) * 1e-3
-    found, _, rule = mask.choose_features(means, variance, np.ones(SHAPE, bool), 500, None)
+    means = 2 + np.linspace(0, 1, means.size).reshape(SHAPE) * 1e-3
+    found, _, rule = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None)
     assert rule == "brightest"
     assert found.sum() == 500
     assert found.ravel()[-400:].all()
 
 
 def test_a_threshold_by_hand_is_followed_and_the_cap_keeps_the_strongest():
-    signal = np.arange(1000, 1040)
-    means, variance = statistics(signal, 10.0)
-    variance.ravel()[signal[:10]] += 500
-    found, share, rule = mask.choose_features(means, variance, np.ones(SHAPE, bool), 10, 0.2)
+    means, variance = statistics(SIGNAL, 10.0)
+    variance.ravel()[SIGNAL[:10]] += 500
+    found, share, rule = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 10, 0.2)
     assert (share, rule) == (0.2, "std")
-    assert set(np.flatnonzero(found)) == set(signal[:10])
+    assert set(np.flatnonzero(found)) == set(SIGNAL[:10])
+
+
+@pytest.mark.parametrize("rule", ["std", "excess"])
+def test_a_rule_by_hand_is_followed(rule):
+    means, variance = statistics(SIGNAL, 20.0)
+    found, _, used = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None, rule)
+    assert used == rule
+    assert set(np.flatnonzero(found)) == set(SIGNAL)
