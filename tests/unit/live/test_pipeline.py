@@ -61,7 +61,8 @@ def test_clusters_appear_after_a_part_of_the_scan_and_cover_what_was_seen(scan, 
     seen = pipeline.seen.reshape(SHAPE) > 0
     assert seen.sum() == 400
     assert ((maps >= 0) == seen).all()
-    assert many_to_one_accuracy(maps[-1], scan.specimen.phase, seen) >= 0.9
+    # WS2 is told from WSe2 later: so far 41 positions show WSe2, and a new K needs more than one vote.
+    assert many_to_one_accuracy(maps[-1], scan.specimen.phase > 0, seen) == 1.0
 
 
 @pytest.mark.parametrize("batch", [1, 7, 128])
