@@ -79,6 +79,15 @@ class MomentumSettings(_Settings):
     """Length of the binned real-space image of a detector pixel."""
 
 
+class LatticeSettings(_Settings):
+    """The lattice of every pattern, from its Bragg disks."""
+
+    enabled: bool = True
+    """Whether lattice constant, rotation and strain are measured."""
+    min_contrast: Annotated[float, Field(gt=0)] = 0.2
+    """How far, in shares of the local background, a node's mean pattern must rise where a Bragg disk is."""
+
+
 class AnalysisSettings(_Settings):
     """Everything that changes a label."""
 
@@ -86,6 +95,7 @@ class AnalysisSettings(_Settings):
     mask: MaskSettings = MaskSettings()
     cluster: ClusterSettings = ClusterSettings()
     momentum: MomentumSettings = MomentumSettings()
+    lattice: LatticeSettings = LatticeSettings()
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every random choice: same input, settings and seed give the same labels."""
 

@@ -145,3 +145,35 @@ def sketch_of(images, bins, signs, n_bins):
     for position in range(len(images)):
         sums[bins[position]] += signs[position] * images[position]
     return sums
+
+
+def place_disk(frame, centre_y, centre_x, table, disk_px, steps_per_px):
+    y, x = np.indices(frame.shape)
+    distance = np.hypot(y - centre_y, x - centre_x)
+    step = np.floor(distance * steps_per_px + 0.5).astype(int)
+    inside = step < len(table)
+    value = np.where(inside, frame.astype(np.float64) * table[np.minimum(step, len(table) - 1)], 0.0)
+    disk = np.where(inside, np.clip(disk_px + 0.5 - distance, 0, 1), 0.0)
+    return (value * (y - centre_y)).sum(), (value * (x - centre_x)).sum(), (frame * disk).sum()
+
+
+def fit_lattice(frame, centre_yx, plan, rounds, steps_per_px):
+    """The matrix that turns the plan's offsets into those of the frame, by weighted least squares."""
+    matrix = np.eye(2)
+    reach = plan.border_px + (plan.scores.shape[1] - 1) / steps_per_px
+    for _ in range(rounds):
+        offsets, places, weights = [], [], []
+        for offset, table, under, weight in zip(
+            plan.offsets_yx, plan.scores, plan.background, plan.information, strict=True
+        ):
+            place = matrix @ offset
+            y, x = centre_yx + place
+            if min(y, x, frame.shape[0] - 1 - y, frame.shape[1] - 1 - x) < reach:
+                continue
+            found = place_disk(frame, y, x, table, plan.disk_px, steps_per_px)
+            offsets.append(offset)
+            places.append(place + (np.array(found[:2]) - under[:2]) / weight)
+            weights.append(weight)
+        root = np.sqrt(weights)[:, None]
+        matrix = np.linalg.lstsq(np.array(offsets) * root, np.array(places) * root, rcond=None)[0].T
+    return matrix

@@ -1,4 +1,4 @@
-"""Third pass, once the leaves are known: mean patterns of all nodes, mean real-space images of pixel clusters."""
+"""Third pass, once the leaves are known: mean patterns of nodes, real-space images of pixel clusters, lattices."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.analysis.lattice import LatticeStage
 from streamer.analysis.passes import Block, Cancel, run_pass
 from streamer.analysis.preprocess import Aligned
 from streamer.cluster.tree import ClusterTree
@@ -30,6 +31,7 @@ def mean_by_node(
     leaf_of: NDArray[np.int32],
     tree: ClusterTree,
     weights: NDArray[np.float32],
+    lattice: LatticeStage,
     executor: Executor,
     progress: Callable[[float], None],
     cancel: Cancel,
@@ -42,6 +44,8 @@ def mean_by_node(
         (n,) int32, id of the leaf of each scan position; -1 left out.
     weights
         (m, det_y * det_x) float32.
+    lattice
+        Measures the same blocks; its maps are complete afterwards.
     """
     shape = scan.info.detector_shape
     n_pixels = shape[0] * shape[1]
@@ -56,6 +60,7 @@ def mean_by_node(
         out.centres_yx[:] = aligned.centres_yx[block.positions]
         frame_pass.run(block.frames, out, binned=sums, bins=leaf_of[block.positions].astype(np.int64))
         images[block.positions] = out.virtual
+        lattice.step(block)
 
     def sums_of_chunk() -> NDArray[np.float32]:
         return np.zeros((len(tree.nodes), n_pixels), np.float32)

@@ -17,8 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
+from streamer.analysis.lattice import LatticeMaps, LatticeStage
 from streamer.analysis.passes import Cancel
-from streamer.analysis.preprocess import Aligned, Extracted, align_scan, choose_mask, extract
+from streamer.analysis.preprocess import (
+    Aligned,
+    Extracted,
+    align_scan,
+    choose_mask,
+    extract,
+    patch_index,
+    patch_side,
+)
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
@@ -96,10 +105,19 @@ def analyze(
         leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
         leaf_of[aligned.usable] = hierarchy.leaf_of
         with clock.stage("patterns", progress) as told:
-            means = _means(scan, settings, aligned, leaf_of, hierarchy, momentum, executor, told, cancel)
-    return _Assembly(scan, settings, aligned, mask, extracted, hierarchy, momentum, means, leaf_of).result(
-        clock.seconds
-    )
+            tree = hierarchy.tree
+            patches = patch_index(
+                scan.info.scan_shape, patch_side(scan.info.scan_shape, settings.momentum.n_bins)
+            )
+            lattice = LatticeStage(settings, aligned, extracted, patches, leaf_of, tree)
+            weights = momentum.weights if momentum else np.zeros((0, aligned.mean.size), np.float32)
+            means = mean_by_node(
+                scan, settings, aligned, leaf_of, tree, weights, lattice, executor, told, cancel
+            )
+            lattices = lattice.maps(scan.info.calibration)
+    return _Assembly(
+        scan, settings, aligned, mask, extracted, hierarchy, momentum, means, lattices, leaf_of
+    ).result(clock.seconds)
 
 
 def _divide(
@@ -132,22 +150,6 @@ def _momentum(
     return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
 
 
-def _means(
-    scan: ScanFile,
-    settings: AnalysisSettings,
-    aligned: Aligned,
-    leaf_of: NDArray[np.int32],
-    hierarchy: Hierarchy,
-    momentum: MomentumClusters | None,
-    executor: Executor,
-    told: Callable[[float], None],
-    cancel: Cancel,
-) -> NodeMeans:
-    n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
-    weights = momentum.weights if momentum else np.zeros((0, n_pixels), np.float32)
-    return mean_by_node(scan, settings, aligned, leaf_of, hierarchy.tree, weights, executor, told, cancel)
-
-
 @dataclass(frozen=True)
 class _Assembly:
     """The stages' outcomes, arranged as the result file has them."""
@@ -160,6 +162,7 @@ class _Assembly:
     hierarchy: Hierarchy
     momentum: MomentumClusters | None
     means: NodeMeans
+    lattices: LatticeMaps
     leaf_of: NDArray[np.int32]
 
     def result(self, seconds: dict[str, float]) -> AnalysisResult:
@@ -175,6 +178,9 @@ class _Assembly:
         for node_id, elbow in self.hierarchy.elbows.items():
             arrays[f"hierarchy/elbow/{node_id}/k"] = elbow.k_values
             arrays[f"hierarchy/elbow/{node_id}/wss"] = elbow.wss
+        if self.settings.lattice.enabled:
+            lattice_arrays, array_attrs["lattice"] = self._lattice()
+            arrays |= lattice_arrays
         momentum_nodes = ()
         if self.momentum:
             momentum_nodes = tuple(self.momentum.hierarchy.tree.nodes)
@@ -219,6 +225,20 @@ class _Assembly:
             },
         }
         return arrays, attrs
+
+    def _lattice(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        scan_shape, maps = self.scan.info.scan_shape, self.lattices
+        arrays: dict[str, NDArray[Any]] = {
+            f"lattice/{name}": getattr(maps, name).reshape(scan_shape)
+            for name in ("constant_nm", "spacing_px", "rotation_rad", "quality")
+        }
+        arrays["lattice/strain"] = maps.strain.reshape(*scan_shape, 3)
+        return arrays, {
+            "reference_basis_yx_px": maps.reference_basis_yx.ravel().tolist(),
+            "is_hexagonal": maps.is_hexagonal,
+            "strain_components": "yy xx yx",
+            "q_source": self.scan.info.calibration.q_source or "none",
+        }
 
     def _automatic(self) -> dict[str, float]:
         """What every value would have been without an override."""

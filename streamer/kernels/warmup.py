@@ -12,6 +12,7 @@ from streamer.kernels.distance import accumulate_groups, assign_nearest, assign_
 from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import find_direct_beam
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
+from streamer.kernels.spots import Lattices, SpotPlan, fit_lattices
 from streamer.kernels.stats import accumulate_by_label
 
 
@@ -44,11 +45,17 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
         passing = FramePass((16, 16), plan, np.zeros(256), flat, np.arange(4))
         passing.run(frames, passing.outcome(2), np.zeros((2, 256)))
 
+    def lattices(frames: NDArray[Any]) -> None:
+        plan = SpotPlan(np.eye(2), np.ones((2, 9), np.float32), np.zeros((2, 3)), np.ones(2), 1.0, 0.0)
+        out = Lattices(np.empty((2, 2, 2)), np.empty(2), np.empty(2), np.empty(2))
+        fit_lattices(frames, np.arange(2), centres, no_defects, 4, plan, 2, patterns[0], out)
+
     return [
         lambda: windowed_centre(patterns[0], 7.5, 7.5, 3.0, found),
         lambda: find_centre(patterns[0], centres[0], 3.0, 1.0, 2, found),
         lambda: frame_pass(raw),
         lambda: frame_pass(_read_only(raw)),
+        lambda: lattices(raw),
         lambda: find_nonfinite(patterns.reshape(2, 256).view(np.uint32), np.empty(2, np.bool_)),
         lambda: align_frames(patterns, centres, np.array([7.5, 7.5]), np.empty_like(patterns)),
         lambda: accumulate_by_label(flat, labels, np.zeros((1, 256))),

@@ -1,0 +1,269 @@
+"""Bragg disks of a mean pattern: found, indexed, and made ready to be looked for in single patterns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import trapezoid
+from scipy.ndimage import convolve, gaussian_filter, maximum_filter, median_filter
+from scipy.optimize import curve_fit
+from scipy.special import erfc
+
+from streamer.analysis.preprocess import Aligned
+from streamer.kernels.align import BLUR_PX2, windowed_centre
+from streamer.kernels.mask import SPOT_WINDOW_PX, radius_map, reference_centre
+from streamer.kernels.spots import STEPS_PER_PX, SpotPlan, place_disk
+from streamer.settings import AnalysisSettings
+
+WINDOW_MARGIN_PX = 1.0
+"""How much larger than the disks the windows are in which disks of a mean pattern are measured."""
+REACH_PX = 2.5
+"""How far past a disk's rim its pixels are looked at."""
+BACKGROUND_SIGMA_PX = 4.0
+MIN_EDGE_PX = 0.4
+"""No detector shows a sharper rim: a pixel alone is a box with a standard deviation of 0.29 px."""
+TOLERANCE_PX = 1.0
+"""Most distance of a disk from the lattice that explains it."""
+MIN_EXPLAINED = 0.8
+"""Share of the disks' intensity that one lattice must explain, else the mean pattern is no single crystal."""
+MIN_SPOTS = 4
+MIN_SHARE = 0.02
+"""Of the strongest disk: weaker ones are left out."""
+SIGNIFICANCE = 10.0
+_HEXAGONAL_TOLERANCE = 0.03
+
+
+@dataclass(frozen=True)
+class LeafLattice:
+    """`basis_yx` (2, 2) px, a reduced basis of the reciprocal lattice, one vector a row; `plan` its disks."""
+
+    basis_yx: NDArray[np.float64]
+    plan: SpotPlan
+
+
+def find_lattice(
+    mean: NDArray[np.float64], aligned: Aligned, n_patterns: int, settings: AnalysisSettings
+) -> LeafLattice | None:
+    """Bragg disks of a mean pattern and the lattice they lie on; None where no single lattice explains them.
+
+    Parameters
+    ----------
+    mean
+        (det_y, det_x), aligned.
+    aligned
+        Outcome of the first pass.
+    n_patterns
+        How many patterns the mean is of.
+    settings
+        Of the analysis.
+    """
+    shape = (mean.shape[0], mean.shape[1])
+    radius_px = aligned.beam.radius_px
+    window_px = radius_px + WINDOW_MARGIN_PX
+    reference = reference_centre(shape)
+    places = _disks(mean, aligned, n_patterns, settings)
+    if len(places) < MIN_SPOTS:
+        return None
+    background = smooth_background(mean, places, window_px + 1.0)
+    patterns = (mean - background).astype(np.float32)
+    spots = np.array([_centre(patterns, place, window_px) for place in places])
+    basis, explained = index_lattice(spots[:, :2] - reference, spots[:, 2])
+    if basis is None:
+        return None
+    offsets = np.rint((spots[explained, :2] - reference) @ np.linalg.inv(basis)) @ basis
+    disk, edge_px = direct_beam_profile(aligned)
+    return LeafLattice(
+        basis, _spot_plan(offsets, spots[explained, 2], background, disk, edge_px, aligned, settings)
+    )
+
+
+def _disks(
+    mean: NDArray[np.float64], aligned: Aligned, n_patterns: int, settings: AnalysisSettings
+) -> NDArray[np.int64]:
+    """Pixels (m, 2) at which a disk stands above its local background, and beyond the error of the mean."""
+    shape = (mean.shape[0], mean.shape[1])
+    radius_px = aligned.beam.radius_px
+    background = np.maximum(median_filter(mean, SPOT_WINDOW_PX, mode="nearest"), 0.0)
+    disk = np.clip(radius_px + 0.5 - radius_map((33, 33), np.array([16.0, 16.0])), 0.0, 1.0)
+    disk = disk[np.ix_(disk.any(axis=1), disk.any(axis=0))]
+    rise, under = convolve(mean - background, disk), convolve(background, disk)
+    error = np.sqrt(convolve(aligned.variance, disk) / n_patterns)
+    y, x = np.indices(shape)
+    edge = aligned.largest_shift_px + settings.mask.border_px + radius_px + WINDOW_MARGIN_PX
+    inside = (
+        (radius_map(shape, reference_centre(shape)) > 2.5 * radius_px)
+        & (np.minimum(y, shape[0] - 1 - y) > edge)
+        & (np.minimum(x, shape[1] - 1 - x) > edge)
+    )
+    is_peak = rise == maximum_filter(rise, int(2 * np.ceil(radius_px) + 1))
+    good = inside & is_peak & (rise > SIGNIFICANCE * error) & (rise > settings.lattice.min_contrast * under)
+    strength = np.where(good, rise, 0.0)
+    return np.argwhere(good & (strength >= MIN_SHARE * strength.max()))
+
+
+def smooth_background(
+    mean: NDArray[np.float64], places: NDArray[np.int64], disk_px: float
+) -> NDArray[np.float64]:
+    """What lies between and under the disks: the rotational mean, and what varies slowly about it.
+
+    Parameters
+    ----------
+    mean
+        (det_y, det_x).
+    places
+        (m, 2): centres of disks, px.
+    disk_px
+        Pixels nearer to one take no part.
+    """
+    shape = (mean.shape[0], mean.shape[1])
+    keep = np.ones(shape)
+    for place in places:
+        keep[radius_map(shape, place) < disk_px] = 0.0
+    radius = radius_map(shape, reference_centre(shape))
+    nearest = np.rint(radius).astype(np.int64)
+    counts = np.bincount(nearest.ravel(), weights=keep.ravel())
+    sums = np.bincount(nearest.ravel(), weights=(mean * keep).ravel())
+    there = counts > 0
+    rings = np.interp(radius, np.flatnonzero(there), sums[there] / counts[there])
+    weight = gaussian_filter(keep, BACKGROUND_SIGMA_PX)
+    slow = gaussian_filter((mean - rings) * keep, BACKGROUND_SIGMA_PX)
+    return rings + slow / np.maximum(weight, 1e-6)
+
+
+def direct_beam_profile(aligned: Aligned) -> tuple[NDArray[np.float64], float]:
+    """Shape of a disk as the detector sees it, from the direct beam of the mean pattern.
+
+    Resampling blurred that one by a known amount, which is taken out: single frames are not resampled.
+
+    Returns
+    -------
+    profile
+        Against the distance from the centre in steps of 1 / `STEPS_PER_PX`, sum 1 over the detector's pixels.
+    edge_px
+        Softness of its rim.
+    """
+    shape = (aligned.mean.shape[0], aligned.mean.shape[1])
+    distance = radius_map(shape, reference_centre(shape)).ravel()
+    near = distance < aligned.beam.radius_px + REACH_PX
+    pattern = aligned.mean.ravel()[near]
+
+    def model(
+        distance_px: NDArray[np.float64], height: float, radius_px: float, edge_px: float, floor: float
+    ):
+        return floor + height * 0.5 * erfc((distance_px - radius_px) / (np.sqrt(2.0) * edge_px))
+
+    start = (pattern.max(), aligned.beam.radius_px, 1.0, 0.0)
+    try:
+        (_, radius_px, edge_px, _), _ = curve_fit(model, distance[near], pattern, start)
+    except RuntimeError:
+        radius_px, edge_px = start[1:3]
+    edge_px = float(np.sqrt(max(edge_px**2 - BLUR_PX2, MIN_EDGE_PX**2)))
+    steps = np.arange(int((abs(radius_px) + REACH_PX) * STEPS_PER_PX) + 1) / STEPS_PER_PX
+    profile = model(steps, 1.0, abs(radius_px), edge_px, 0.0)
+    return profile / trapezoid(2 * np.pi * steps * profile, steps), edge_px
+
+
+def _spot_plan(
+    offsets_yx: NDArray[np.float64],
+    masses: NDArray[np.float64],
+    background: NDArray[np.float64],
+    disk: NDArray[np.float64],
+    edge_px: float,
+    aligned: Aligned,
+    settings: AnalysisSettings,
+) -> SpotPlan:
+    """Tables of weights for disks of those intensities on that background (Poisson counts, in units of the gain)."""
+    steps = np.arange(len(disk)) / STEPS_PER_PX
+    slope = np.gradient(disk, steps)
+    reference = reference_centre((background.shape[0], background.shape[1]))
+    smooth = background.astype(np.float32)
+    scores = np.zeros((len(masses), len(disk)), np.float32)
+    information, under = np.empty(len(masses)), np.empty((len(masses), 3))
+    places = reference + offsets_yx
+    for s, mass in enumerate(np.maximum(masses, 1e-12)):
+        floor = max(float(smooth[tuple(np.rint(places[s]).astype(int))]), 1e-3 * mass * disk[0])
+        weight = -mass * slope / (mass * disk + floor)
+        information[s] = trapezoid(np.pi * steps * weight * -mass * slope, steps)
+        scores[s, 1:] = weight[1:] / steps[1:]
+        place_disk(smooth, places[s, 0], places[s, 1], scores[s], aligned.beam.radius_px, under[s])
+    return SpotPlan(
+        offsets_yx, scores, under, information, aligned.beam.radius_px, float(settings.mask.border_px)
+    )
+
+
+def _centre(pattern: NDArray[np.float32], place: NDArray[np.int64], window_px: float) -> NDArray[np.float64]:
+    found = np.empty(3)
+    y, x = float(place[0]), float(place[1])
+    for _ in range(4):
+        windowed_centre(pattern, y, x, window_px, found)
+        y, x = found[0], found[1]
+    return found
+
+
+def index_lattice(
+    offsets_yx: NDArray[np.float64], masses: NDArray[np.float64]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.bool_]]:
+    """The coarsest lattice that explains most of the intensity, refined by least squares.
+
+    Parameters
+    ----------
+    offsets_yx
+        (m, 2) px, from the direct beam.
+    masses
+        (m,): how much each counts.
+
+    Returns
+    -------
+    basis (2, 2), one vector a row, reduced; which offsets lie on it. None where they are too few.
+    """
+    order = np.argsort((offsets_yx**2).sum(axis=1), kind="stable")[:16]
+    best, best_score = None, (0.0, 0.0)
+    for n, i in enumerate(order):
+        for j in order[n + 1 :]:
+            pair = offsets_yx[[i, j]]
+            area = abs(np.linalg.det(pair))
+            if area < 0.3 * np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]):
+                continue
+            off = offsets_yx - np.rint(offsets_yx @ np.linalg.inv(pair)) @ pair
+            share = masses[(off**2).sum(axis=1) < TOLERANCE_PX**2].sum() / masses.sum()
+            # Finer lattices explain chance positions too: a coarser one wins unless it explains clearly less.
+            if (round(share, 1), area) > best_score:
+                best, best_score = pair, (round(share, 1), area)
+    nothing = np.zeros(len(offsets_yx), np.bool_)
+    if best is None:
+        return None, nothing
+    basis, explained = np.asarray(best, np.float64), nothing
+    for _ in range(3):
+        indices = np.rint(offsets_yx @ np.linalg.inv(basis))
+        off = offsets_yx - indices @ basis
+        explained = ((off**2).sum(axis=1) < TOLERANCE_PX**2) & (indices != 0).any(axis=1)
+        if explained.sum() < MIN_SPOTS or np.linalg.matrix_rank(indices[explained]) < 2:
+            return None, nothing
+        root = np.sqrt(masses[explained])[:, None]
+        solution = np.linalg.lstsq(indices[explained] * root, offsets_yx[explained] * root, rcond=None)[0]
+        basis = solution.astype(np.float64)
+    if masses[explained].sum() < MIN_EXPLAINED * masses.sum():
+        return None, nothing
+    return _reduced(basis), explained
+
+
+def _reduced(basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shortest two vectors of a lattice, at most 90 degrees apart, turning from x towards y."""
+    a, b = basis
+    while True:
+        if a @ a > b @ b:
+            a, b = b, a
+        steps = np.rint((a @ b) / (a @ a))
+        if steps == 0:
+            break
+        b = b - steps * a
+    if a @ b < 0:
+        b = -b
+    return np.array([a, b]) if a[1] * b[0] - a[0] * b[1] > 0 else np.array([b, a])
+
+
+def is_hexagonal(basis_yx: NDArray[np.float64]) -> bool:
+    """Whether a reduced basis has equal sides, 60 degrees apart."""
+    a, b = np.linalg.norm(basis_yx, axis=1)
+    cosine = basis_yx[0] @ basis_yx[1] / (a * b)
+    return bool(abs(a / b - 1) < _HEXAGONAL_TOLERANCE and abs(cosine - 0.5) < _HEXAGONAL_TOLERANCE)

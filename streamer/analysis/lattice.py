@@ -1,0 +1,220 @@
+"""Lattice constant, rotation and strain of every pattern, the paper's own check of its clusters.
+
+    mean pattern of a leaf -> Bragg disks -> indexed lattice -> (third pass) the same lattice, deformed, in each pattern
+
+Reads the sums of patches that the second pass left, so that the disks of a leaf are known before the third
+pass begins and the file is not read a fourth time.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.analysis.bragg import LeafLattice, find_lattice, is_hexagonal
+from streamer.analysis.passes import Block
+from streamer.analysis.preprocess import Aligned, Extracted
+from streamer.cluster.tree import ClusterTree
+from streamer.kernels.align import BLUR_PX2
+from streamer.kernels.clean import max_bad_pixels
+from streamer.kernels.spots import Lattices, fit_lattices
+from streamer.model import Calibration
+from streamer.settings import AnalysisSettings
+
+ROUNDS = 2
+"""Of the fit to a pattern."""
+MIN_PATTERN_SIGNIFICANCE = 5.0
+"""Of the disks' intensity in a pattern, in standard deviations of shot noise."""
+QUALITY_HALF = 5.0
+"""Mean square distance from the lattice, in units of shot noise, at which the quality is a half."""
+RESAMPLED_NOISE = ((1.0 - BLUR_PX2) ** 2 + 0.5 * BLUR_PX2**2) ** 2
+"""Share of a pixel's variance that is left after resampling; see `shift_weights`."""
+
+
+@dataclass(frozen=True)
+class LatticeMaps:
+    """What was measured, NaN where it was not.
+
+    Attributes
+    ----------
+    constant_nm
+        (n,) float32: of the two-dimensional cell; hexagonal: its side, otherwise the root of its area. NaN
+        throughout where the detector is not calibrated.
+    spacing_px
+        (n,) float32: root of the area of the reciprocal cell on the detector, which needs no calibration.
+    rotation_rad
+        (n,) float32, from `reference_basis_yx`, positive from x towards y.
+    strain
+        (n, 3) float32: yy, xx, yx of the real-space lattice, relative to `reference_basis_yx`.
+    quality
+        (n,) float32, 0 to 1: near 1 where the disks lie on a lattice within shot noise, 1/2 where they are
+        sqrt(5) times farther from it.
+    reference_basis_yx
+        (2, 2) px: the mean lattice of the scan; zeros where there is none.
+    is_hexagonal
+        Whether that lattice is.
+    """
+
+    constant_nm: NDArray[np.float32]
+    spacing_px: NDArray[np.float32]
+    rotation_rad: NDArray[np.float32]
+    strain: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    reference_basis_yx: NDArray[np.float64]
+    is_hexagonal: bool
+
+
+class LatticeStage:
+    """Disks of every leaf, made before the third pass; `step` measures a block of it, in any thread."""
+
+    def __init__(
+        self,
+        settings: AnalysisSettings,
+        aligned: Aligned,
+        extracted: Extracted,
+        patches: NDArray[np.int64],
+        leaf_of: NDArray[np.int32],
+        tree: ClusterTree,
+    ) -> None:
+        shape = (aligned.mean.shape[0], aligned.mean.shape[1])
+        n = len(leaf_of)
+        self._aligned, self._leaf_of = aligned, leaf_of
+        self.leaves: dict[int, LeafLattice] = {}
+        for node in tree.leaves() if settings.lattice.enabled else ():
+            mean, count = _mean_of_leaf(extracted, patches, leaf_of, node.id)
+            if count:
+                found = find_lattice(mean.reshape(shape), aligned, count, settings)
+                if found is not None:
+                    self.leaves[node.id] = found
+        self._out = Lattices(
+            np.full((n, 2, 2), np.nan), np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+        )
+
+    def step(self, block: Block) -> None:
+        """Measure the patterns of a block."""
+        leaves = self._leaf_of[block.positions]
+        shape = self._aligned.mean.shape
+        out = Lattices(*(np.full((len(leaves), *part.shape[1:]), np.nan) for part in self._out))
+        for leaf in np.unique(leaves):
+            if leaf in self.leaves:
+                fit_lattices(
+                    block.frames,
+                    np.flatnonzero(leaves == leaf),
+                    self._aligned.centres_yx[block.positions],
+                    self._aligned.look.defects,
+                    max_bad_pixels((shape[0], shape[1])),
+                    self.leaves[leaf].plan,
+                    ROUNDS,
+                    block.room.mended[0],
+                    out,
+                )
+        for whole, part in zip(self._out, out, strict=True):
+            whole[block.positions] = part
+
+    def maps(self, calibration: Calibration) -> LatticeMaps:
+        """After the pass: everything in units, relative to the scan's mean lattice."""
+        gain, bases = self._gain(), self._bases()
+        is_weak = self._out.mass < MIN_PATTERN_SIGNIFICANCE * np.sqrt(gain * np.maximum(self._out.noise, 0.0))
+        bases[is_weak] = np.nan
+        measured = np.isfinite(bases[:, 0, 0])
+        reference = bases[measured].mean(axis=0) if measured.any() else np.zeros((2, 2))
+        hexagonal = measured.any() and is_hexagonal(reference)
+        rotation, strain = rotation_and_strain(bases, reference)
+        area, constant = np.full(len(bases), np.nan), np.full(len(bases), np.nan)
+        area[measured] = np.abs(np.linalg.det(bases[measured]))
+        if calibration.q_per_px_inv_nm is not None:
+            cell = 1.0 / (area * calibration.q_per_px_inv_nm**2)
+            constant = np.sqrt(cell / (np.sqrt(0.75) if hexagonal else 1.0))
+        # Twice or thrice what shot noise allows still is a lattice; tens of times is none.
+        quality = 1.0 / (1.0 + (self._out.residual / gain / QUALITY_HALF) ** 2)
+        quality[~measured] = np.nan
+        return LatticeMaps(
+            constant.astype(np.float32),
+            np.sqrt(area).astype(np.float32),
+            rotation.astype(np.float32),
+            strain.astype(np.float32),
+            quality.astype(np.float32),
+            reference,
+            bool(hexagonal),
+        )
+
+    def _bases(self) -> NDArray[np.float64]:
+        """Reciprocal basis of every pattern (n, 2, 2), of equivalent ones that nearest to the largest leaf's."""
+        bases = np.full((len(self._leaf_of), 2, 2), np.nan)
+        sizes = np.bincount(self._leaf_of[self._leaf_of >= 0])
+        largest = max(self.leaves, key=lambda leaf: sizes[leaf], default=-1)
+        for leaf, lattice in self.leaves.items():
+            own = self._leaf_of == leaf
+            turned = _nearest_equivalent(lattice.basis_yx, self.leaves[largest].basis_yx)
+            bases[own] = np.einsum("nij,vj->nvi", self._out.matrix[own], turned)
+        return bases
+
+    def _gain(self) -> float:
+        """Detector units per electron: variance over mean, where the specimen varies least."""
+        mean, variance = self._aligned.mean, self._aligned.variance
+        usable = (mean > 0) & (variance > 0)
+        if not usable.any():
+            return 1.0
+        return float(np.quantile(variance[usable] / mean[usable], 0.1)) / RESAMPLED_NOISE
+
+
+def _mean_of_leaf(
+    extracted: Extracted, patches: NDArray[np.int64], leaf_of: NDArray[np.int32], leaf: int
+) -> tuple[NDArray[np.float64], int]:
+    """Mean of the patches that lie wholly in a leaf or, where none does, of those that lie mostly there."""
+    n_patches = len(extracted.bin_counts)
+    own = np.bincount(patches[leaf_of == leaf], minlength=n_patches)
+    share = own / np.maximum(extracted.bin_counts, 1)
+    chosen = (share == 1.0) & (own > 0)
+    if not chosen.any():
+        chosen = share >= 0.5
+    count = int(extracted.bin_counts[chosen].sum())
+    return extracted.binned[chosen].sum(axis=0, dtype=np.float64) / max(count, 1), count
+
+
+def _nearest_equivalent(
+    basis_yx: NDArray[np.float64], reference_yx: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The basis of the same lattice that is turned least from the reference."""
+    a, b = basis_yx
+    around = [a, b, b - a, -a, -b, a - b] if is_hexagonal(basis_yx) else [a, b, -a, -b]
+    pairs = [np.array([around[i], around[(i + 1) % len(around)]]) for i in range(len(around))]
+    return min(pairs, key=lambda pair: float(((pair - reference_yx) ** 2).sum()))
+
+
+def rotation_and_strain(
+    bases_yx: NDArray[np.float64], reference_yx: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Polar decomposition of what turns a reference lattice into others.
+
+    Parameters
+    ----------
+    bases_yx
+        (n, 2, 2): reciprocal bases, one vector a row; NaN passes through.
+    reference_yx
+        (2, 2).
+
+    Returns
+    -------
+    rotation (n,) rad, positive from x towards y; strain (n, 3) yy, xx, yx of the real-space lattice.
+    """
+    rotation, strain = np.full(len(bases_yx), np.nan), np.full((len(bases_yx), 3), np.nan)
+    good = np.isfinite(bases_yx).all(axis=(1, 2))
+    # Columns are vectors: deformed = matrix @ reference.
+    if not good.any():
+        return rotation, strain
+    matrix = np.swapaxes(bases_yx[good], 1, 2) @ np.linalg.inv(reference_yx.T)
+    rotation[good] = np.arctan2(matrix[:, 0, 1] - matrix[:, 1, 0], matrix[:, 0, 0] + matrix[:, 1, 1])
+    cos, sin = np.cos(rotation[good]), np.sin(rotation[good])
+    turn = np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)
+    # The real-space lattice stretches by the inverse of what stretches the reciprocal one.
+    stretch = np.linalg.inv(np.swapaxes(turn, 1, 2) @ matrix)
+    strain[good] = np.stack(
+        [
+            stretch[:, 0, 0] - 1,
+            stretch[:, 1, 1] - 1,
+            0.5 * (stretch[:, 0, 1] + stretch[:, 1, 0]),
+        ],
+        axis=-1,
+    )
+    return rotation, strain

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulators.diffraction import LATTICE_A
+from simulators.specimen import Phase
+from streamer import analyze, open_scan
+from streamer.analysis import bragg, lattice
+from streamer.settings import analysis_settings
+from tests.simulated import simulate
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("lattice"), (32, 48))
+
+
+def analyzed(scan, **settings):
+    with open_scan(scan.raw) as opened:
+        return analyze(opened, analysis_settings({"momentum": {"enabled": False}} | settings))
+
+
+@pytest.fixture(scope="module")
+def result(scan):
+    return analyzed(scan)
+
+
+def test_constant_and_rotation_are_as_near_the_truth_as_shot_noise_allows(scan, result):
+    """Bounds of Cramér and Rao for these spots: 0.1 % and 0.06 degrees a pattern (docs/performance.md)."""
+    specimen = scan.specimen
+    constant, rotation = result.arrays["lattice/constant_nm"], result.arrays["lattice/rotation_rad"]
+    offset = (rotation - specimen.rotation_rad)[specimen.phase > 0].mean()  # the scan's mean lattice is zero
+    assert abs(offset) < np.deg2rad(0.1)
+    for phase in (Phase.WS2, Phase.WSE2):
+        own = specimen.phase == phase
+        ratio = constant[own] / (LATTICE_A[phase] / 10 * (1 + specimen.strain[own]))
+        assert abs(ratio.mean() - 1) < 3e-4
+        assert ratio.std() < 1.2e-3
+        assert np.deg2rad(0.07) > (rotation - specimen.rotation_rad)[own].std()
+
+
+def test_film_has_no_lattice_and_crystal_has_one_of_quality(scan, result):
+    is_film = scan.specimen.phase == Phase.FILM
+    for name in ("constant_nm", "spacing_px", "rotation_rad", "quality", "strain"):
+        assert np.isnan(result.arrays[f"lattice/{name}"][is_film]).all(), name
+    assert np.median(result.arrays["lattice/quality"][~is_film]) > 0.9
+
+
+def test_strain_shows_the_mismatch_of_the_phases(scan, result):
+    strain = result.arrays["lattice/strain"]
+    ws2, wse2 = (strain[scan.specimen.phase == phase].mean(axis=0) for phase in (Phase.WS2, Phase.WSE2))
+    assert (wse2 - ws2)[:2] == pytest.approx(LATTICE_A[Phase.WSE2] / LATTICE_A[Phase.WS2] - 1, abs=4e-3)
+    assert (wse2 - ws2)[2] == pytest.approx(0, abs=2e-3)
+
+
+def test_the_lattice_can_be_left_out(scan):
+    assert not any(name.startswith("lattice/") for name in analyzed(scan, lattice={"enabled": False}).arrays)
+
+
+angles = st.floats(-np.pi, np.pi)
+
+
+def lattice_points(basis, n=2):
+    steps = np.arange(-n, n + 1)
+    indices = np.array([(h, k) for h in steps for k in steps if (h, k) != (0, 0)])
+    return indices @ basis
+
+
+def turned(basis, angle):
+    cos, sin = np.cos(angle), np.sin(angle)
+    return basis @ np.array([[cos, sin], [-sin, cos]]).T
+
+
+HEXAGONAL = 20.0 * np.array([[0.0, 1.0], [np.sqrt(0.75), 0.5]])
+OBLIQUE = np.array([[1.0, 18.0], [26.0, 4.0]])
+
+
+@given(angles, st.sampled_from([HEXAGONAL, OBLIQUE]), st.integers(0, 2**31))
+def test_any_lattice_is_indexed_with_some_of_its_disks_missing(angle, basis, seed):
+    rng = np.random.default_rng(seed)
+    points = lattice_points(turned(basis, angle))
+    order = np.argsort((points**2).sum(axis=1))
+    points = points[np.append(order[:6], order[6:][rng.random(len(order) - 6) < 0.6])]
+    noisy = points + rng.normal(0, 0.05, points.shape)
+    found, explained = bragg.index_lattice(noisy, rng.uniform(0.5, 1.5, len(points)))
+    assert explained.all()
+    assert abs(np.linalg.det(found)) == pytest.approx(abs(np.linalg.det(basis)), rel=0.01)
+    assert bragg.is_hexagonal(found) == (basis is HEXAGONAL)
+
+
+def test_positions_by_chance_are_no_lattice():
+    rng = np.random.default_rng(0)
+    assert bragg.index_lattice(rng.uniform(-50, 50, (12, 2)), np.ones(12))[0] is None
+
+
+def test_two_disks_are_no_lattice():
+    assert bragg.index_lattice(np.array([[20.0, 0], [-20, 0]]), np.ones(2))[0] is None
+
+
+@given(st.floats(-0.4, 0.4), st.floats(-0.02, 0.02), st.floats(-0.02, 0.02), st.floats(-0.01, 0.01))
+def test_rotation_and_strain_are_separated(angle, yy, xx, yx):
+    real_space = np.eye(2) + np.array([[yy, yx], [yx, xx]])
+    deformed = turned(HEXAGONAL @ np.linalg.inv(real_space).T, angle)
+    rotation, strain = lattice.rotation_and_strain(np.array([deformed, np.full((2, 2), np.nan)]), HEXAGONAL)
+    assert rotation[0] == pytest.approx(angle, abs=1e-9)
+    assert strain[0] == pytest.approx([yy, xx, yx], abs=1e-9)
+    assert np.isnan(rotation[1])
+    assert np.isnan(strain[1]).all()
