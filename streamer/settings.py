@@ -96,6 +96,8 @@ class AnalysisSettings(_Settings):
     cluster: ClusterSettings = ClusterSettings()
     momentum: MomentumSettings = MomentumSettings()
     lattice: LatticeSettings = LatticeSettings()
+    roi: tuple[int, int, int, int] | None = None
+    """Region of the scan, as first row, row after the last, first column, column after the last; None: all of it."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every random choice: same input, settings and seed give the same labels."""
 

@@ -109,11 +109,11 @@ def run_pass(
         for start in range(bounds[chunk], bounds[chunk + 1], BLOCK_FRAMES):
             cancel.check()
             stop = min(start + BLOCK_FRAMES, int(bounds[chunk + 1]))
-            frames, positions = scan.read_block(start, stop, own.frames), np.arange(start, stop)
             there = received[start:stop]
-            if not there.all():
-                frames, positions = frames[there], positions[there]
-            if len(positions):
+            if there.any():
+                frames, positions = scan.read_block(start, stop, own.frames), np.arange(start, stop)
+                if not there.all():
+                    frames, positions = frames[there], positions[there]
                 step(state, Block(positions, frames, own.room))
             done[chunk] += stop - start
             progress(sum(done) / n)

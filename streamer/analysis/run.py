@@ -31,7 +31,7 @@ from streamer.analysis.preprocess import (
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
-from streamer.formats.scan_file import ScanFile
+from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
 from streamer.model import LABEL_NOT_VISITED
 from streamer.settings import AnalysisSettings
@@ -86,12 +86,16 @@ def analyze(
     ------
     FileFormatError
         The scan holds no usable pattern.
+    SettingsError
+        The region of the settings does not lie within the scan.
     ScanStopped
         Cancelled.
     """
     settings = settings or AnalysisSettings()
     cancel = cancel or Cancel()
     clock = _Clock()
+    if settings.roi is not None:
+        scan = RegionOfScan(scan, settings.roi)
     with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor:
         with clock.stage("align", progress) as told:
             aligned = align_scan(scan, settings, executor, told, cancel)

@@ -1,6 +1,7 @@
 """``livestem analyze``: the full analysis of finished scans."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
 
 
 @click.command("analyze", short_help="Full analysis of a finished scan.")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Result file; default: beside the source.")
 @click.option("--levels", type=click.IntRange(1, 6), help="Levels below the root.  [default: 3]")
 @click.option(
@@ -20,6 +21,16 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
 )
 @click.option("--seed", type=click.IntRange(0), help="Seed; same seed, same labels.  [default: 0]")
 @click.option("--k", "k_values", multiple=True, metavar="NODE=K", help=_K_HELP)
+@click.option(
+    "--roi", metavar="Y0:Y1,X0:X1", help="Only these rows and columns of the scan; the ends are not included."
+)
+@click.option(
+    "--from",
+    "from_result",
+    type=click.Path(path_type=Path),
+    metavar="RESULT.h5",
+    help="Repeat that analysis: its source (unless FILE is given), its settings, its seed.",
+)
 @click.option("--momentum/--no-momentum", default=None, help="Momentum-space clusters.  [default: momentum]")
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -30,6 +41,8 @@ def command(
     settings_path: Path | None,
     seed: int | None,
     k_values: tuple[str, ...],
+    roi: str | None,
+    from_result: Path | None,
     momentum: bool | None,
     threads: int | None,
     as_json: bool,
@@ -39,8 +52,14 @@ def command(
         raise SettingsError(
             f"--out names one result, {len(files)} files are given. Leave --out away for several files."
         )
-    settings = _settings(settings_path, levels, seed, k_values, momentum)
-    done = [_analyze_one(path, out, settings, threads) for path in files]
+    settings = _settings(settings_path, levels, seed, k_values, roi, momentum)
+    if from_result is not None:
+        changed = (settings_path, levels, seed, roi, momentum) != (None,) * 5 or k_values
+        done = [_repeat(from_result, files, out, threads, bool(changed))]
+    elif not files:
+        raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
+    else:
+        done = [_analyze_one(path, out, settings, threads)[0] for path in files]
     if as_json:
         click.echo(json.dumps(done[0] if len(done) == 1 else {"results": done}))
     else:
@@ -50,7 +69,12 @@ def command(
 
 
 def _settings(
-    path: Path | None, levels: int | None, seed: int | None, k_values: tuple[str, ...], momentum: bool | None
+    path: Path | None,
+    levels: int | None,
+    seed: int | None,
+    k_values: tuple[str, ...],
+    roi: str | None,
+    momentum: bool | None,
 ) -> Any:
     from streamer.settings import AnalysisSettings, analysis_settings, load_settings
 
@@ -61,6 +85,11 @@ def _settings(
         values["seed"] = seed
     if momentum is not None:
         values["momentum"]["enabled"] = momentum
+    if roi is not None:
+        match = re.fullmatch(r"(\d+):(\d+),(\d+):(\d+)", roi)
+        if not match:
+            raise SettingsError(f"--roi {roi} cannot be read. Expected Y0:Y1,X0:X1, for example 0:32,16:48.")
+        values["roi"] = tuple(int(number) for number in match.groups())
     for text in k_values:
         name, _, number = text.partition("=")
         if not name or not number.isdigit():
@@ -69,7 +98,38 @@ def _settings(
     return analysis_settings(values)
 
 
-def _analyze_one(path: Path, out: Path | None, settings: Any, threads: int | None) -> dict[str, Any]:
+def _repeat(
+    from_result: Path, files: tuple[Path, ...], out: Path | None, threads: int | None, is_changed: bool
+) -> dict[str, Any]:
+    """The analysis of a result once more; says whether every label came out the same."""
+    import numpy as np
+
+    from streamer.analysis.result_file import open_result
+    from streamer.formats.open_scan import open_scan
+    from streamer.settings import analysis_settings
+
+    if is_changed or len(files) > 1:
+        raise SettingsError(
+            "--from repeats an analysis as it was. Expected at most one FILE and no other settings beside it. "
+            "Leave them away, or leave --from away."
+        )
+    before = open_result(from_result)
+    source = files[0] if files else Path(before.attrs["source"])
+    with open_scan(source) as scan:
+        checksum = scan.checksum()
+    if checksum != before.attrs["source_checksum"]:
+        raise SettingsError(
+            f"{source} is not what {from_result} was made of: its checksum is {checksum}, expected "
+            f"{before.attrs['source_checksum']}. Give the right file, or analyse this one without --from."
+        )
+    target = out or source.with_name(source.stem + ".again.result.h5")
+    summary, result = _analyze_one(source, target, analysis_settings(before.attrs["settings"]), threads)
+    return summary | {"same_labels": bool(np.array_equal(result.label_maps, before.label_maps))}
+
+
+def _analyze_one(
+    path: Path, out: Path | None, settings: Any, threads: int | None
+) -> tuple[dict[str, Any], Any]:
     from streamer.analysis.result_file import refuse_existing, write_result
     from streamer.analysis.run import STAGES, analyze
     from streamer.cli.progress import shown
@@ -84,7 +144,7 @@ def _analyze_one(path: Path, out: Path | None, settings: Any, threads: int | Non
     by_level: dict[int, int] = {}
     for node in result.nodes[1:]:
         by_level[node.level] = by_level.get(node.level, 0) + 1
-    return {
+    summary = {
         "source": str(path),
         "result": str(target),
         "clusters_per_level": by_level,
@@ -95,6 +155,7 @@ def _analyze_one(path: Path, out: Path | None, settings: Any, threads: int | Non
         "settings_id": result.attrs["settings_id"],
         "seconds": result.seconds,
     }
+    return summary, result
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -105,6 +166,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     )
     if summary["remark"]:
         click.echo(f"  {summary['remark']}")
+    if "same_labels" in summary:
+        click.echo(f"  every label as before: {'yes' if summary['same_labels'] else 'NO'}")
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds"].items())
     click.echo(f"  seconds: {seconds}")
     click.echo(f"  result: {summary['result']}")

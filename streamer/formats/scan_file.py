@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.errors import SettingsError
 from streamer.model import ScanInfo
 
 
@@ -67,3 +68,56 @@ class ScanFile(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class RegionOfScan:
+    """A scan of which only a rectangle counts: other positions are as if they had never been stored."""
+
+    def __init__(self, scan: ScanFile, roi: tuple[int, int, int, int]) -> None:
+        """`roi`: first row, row after the last, first column, column after the last.
+
+        Raises
+        ------
+        SettingsError
+            The rectangle is empty or does not lie within the scan.
+        """
+        first_y, last_y, first_x, last_x = roi
+        n_y, n_x = scan.info.scan_shape
+        if not (0 <= first_y < last_y <= n_y and 0 <= first_x < last_x <= n_x):
+            raise SettingsError(
+                f"Region {first_y}:{last_y},{first_x}:{last_x} does not lie within the scan. Expected rows 0:{n_y} and "
+                f"columns 0:{n_x} or a part of them. Choose another region."
+            )
+        self._scan = scan
+        self.path, self.info = scan.path, scan.info
+        self.received = np.zeros_like(scan.received)
+        inside = np.s_[first_y:last_y, first_x:last_x]
+        self.received[inside] = scan.received[inside]
+
+    def refresh(self) -> None:
+        """Positions stored since are not added: the region is that of the moment it was chosen."""
+
+    def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
+        """As the scan's."""
+        return self._scan.read_block(start, stop, out)
+
+    def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
+        """As the scan's."""
+        return self._scan.read_positions(scan_indices, out)
+
+    def pattern(self, scan_y: int, scan_x: int) -> NDArray[Any]:
+        """As the scan's."""
+        return self._scan.pattern(scan_y, scan_x)
+
+    def checksum(self) -> str:
+        """Of the whole scan."""
+        return self._scan.checksum()
+
+    def close(self) -> None:
+        """Nothing: the scan belongs to whoever opened it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

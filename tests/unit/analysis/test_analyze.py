@@ -199,3 +199,20 @@ def test_what_is_no_result_is_refused(tmp_path, scan):
     with pytest.raises(ResultError, match="cannot be read as HDF5"):
         open_result(scan.raw)
     refuse_existing(tmp_path / "free.h5")
+
+
+def test_a_region_is_analysed_alone_and_keeps_its_place_on_the_map(scan):
+    settings = analysis_settings({"roi": [4, 20, 6, 30], "lattice": {"enabled": False}})
+    with open_scan(scan.raw) as opened:
+        labels = analyze(opened, settings).label_maps
+    inside = np.zeros(SHAPE, bool)
+    inside[4:20, 6:30] = True
+    assert (labels[:, ~inside] == -1).all()
+    assert (labels[:, inside] >= 0).all()
+    assert many_to_one_accuracy(labels[-1], scan.specimen.phase, inside) >= 0.99
+
+
+@pytest.mark.parametrize("roi", [[0, 25, 0, 3], [4, 4, 0, 3], [0, 3, 5, 4]])
+def test_a_region_beyond_the_scan_is_a_clear_sentence(scan, roi):
+    with open_scan(scan.raw) as opened, pytest.raises(SettingsError, match="does not lie within the scan"):
+        analyze(opened, analysis_settings({"roi": roi}))
