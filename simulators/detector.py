@@ -18,6 +18,7 @@ from simulators.diffraction import (
     DISK_RADIUS_PX,
     EDGE_SIGMA_PX,
     film_profile,
+    film_scale,
     film_share,
     spots_of,
 )
@@ -25,7 +26,6 @@ from simulators.kernels import detect, expected_pattern
 from simulators.specimen import Specimen
 from streamer.errors import RecordingError, SettingsError
 from streamer.formats.empad import DETECTOR_SHAPE, NOMINAL_MRAD_M, RECORD_BYTES
-from streamer.model import ADU_PER_ELECTRON_80KV
 
 READOUT_ADU = 5.0
 OFFSET_YX_PX = (1.3, -0.8)
@@ -93,25 +93,33 @@ class PatternMaker:
     def expected(self, position: int) -> NDArray[np.float32]:
         """Expected electrons (det_y, det_x) at a flat scan position."""
         out = np.empty(DETECTOR_SHAPE, np.float32)
-        spots = self._disks(np.array([position]))[0]
-        expected_pattern(self.centres_yx[position], spots, self._disk, self._film, PROFILE_STEP_PX, out)
+        spots, film = self._disks(np.array([position]))[0], self._film_at(np.array([position]))[0]
+        expected_pattern(self.centres_yx[position], spots, self._disk, film, PROFILE_STEP_PX, out)
         return out
 
     def frames(self, start: int, stop: int) -> NDArray[np.float32]:
         """Frames (stop - start, det_y, det_x) in ADU of flat scan positions [start, stop)."""
         out = np.empty((stop - start, *DETECTOR_SHAPE), np.float32)
         expected = np.empty(DETECTOR_SHAPE, np.float32)
-        disks = self._disks(np.arange(start, stop))
+        disks, films = self._disks(np.arange(start, stop)), self._film_at(np.arange(start, stop))
+        adu = self.specimen.electrons.adu
         for i, position in enumerate(range(start, stop)):
             expected_pattern(
-                self.centres_yx[position], disks[i], self._disk, self._film, PROFILE_STEP_PX, expected
+                self.centres_yx[position], disks[i], self._disk, films[i], PROFILE_STEP_PX, expected
             )
-            detect(expected, ADU_PER_ELECTRON_80KV, READOUT_ADU, self.exposure.seed, position, out[i])
+            detect(expected, adu, READOUT_ADU, self.exposure.seed, position, out[i])
         return out
 
     def direct_share(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Share of the electrons in the direct beam, (n,)."""
-        return 1.0 - film_share() - spots_of(self.specimen, positions).share.sum(axis=1)
+        film = film_share() * film_scale(self.specimen, positions)
+        return 1.0 - film - spots_of(self.specimen, positions).share.sum(axis=1)
+
+    def _film_at(self, positions: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+        """Radial profile of the film at every position."""
+        if self.specimen.film_scale is None:
+            return [self._film] * len(positions)
+        return [self._film * scale for scale in film_scale(self.specimen, positions)]
 
     def _disks(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n, n_spots + 1, 3): offset y, x and electrons of the direct beam and every Bragg disk."""
@@ -119,7 +127,8 @@ class PatternMaker:
         disks = np.zeros((len(positions), spots.share.shape[1] + 1, 3))
         disks[:, 1:, :2] = spots.offset_yx_px
         disks[:, 1:, 2] = spots.share * self.exposure.dose
-        disks[:, 0, 2] = self.direct_share(positions) * self.exposure.dose
+        film = film_share() * film_scale(self.specimen, positions)
+        disks[:, 0, 2] = (1.0 - film - spots.share.sum(axis=1)) * self.exposure.dose
         return disks
 
 
@@ -172,7 +181,7 @@ def write_raw(
         ) from error
 
 
-def write_xml(path: Path, raw_name: str, scan_shape: tuple[int, int]) -> None:
+def write_xml(path: Path, raw_name: str, scan_shape: tuple[int, int], voltage_v: float = 80e3) -> None:
     """Write the acquisition's XML as software 1.2.2 writes it, as far as it is read."""
     now = datetime.now(UTC)
     root = ElementTree.Element("root", name="1")
@@ -187,7 +196,7 @@ def write_xml(path: Path, raw_name: str, scan_shape: tuple[int, int]) -> None:
         _text(parameters, "scan_resolution_x", str(scan_shape[1]))
         _text(parameters, "scan_resolution_y", str(scan_shape[0]))
     measurements = ElementTree.SubElement(root, "iom_measurements")
-    _text(measurements, "high_voltage", "80000.0")
+    _text(measurements, "high_voltage", str(float(voltage_v)))
     _text(measurements, "nominal_camera_length", repr(NOMINAL_MRAD_M / ANGLE_PER_PX_MRAD))
     view = ElementTree.SubElement(measurements, "full_scan_field_of_view")
     _text(view, "scale_factor", str(_SCALE_FACTOR))

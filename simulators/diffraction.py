@@ -3,8 +3,7 @@
 I_g / I_0 = (sigma V_g)² with V_g = 47.878 V A² |F_g| / A_cell (weak phase object), sigma the interaction
 constant. F_g = f_M exp(-B s²) + 2 f_X cos(2 pi z g.tau) exp(-B s²) exp(2 pi i (h + k) / 3): the chalcogen
 planes lie at +-z, so that a tilt tau changes the spots along its axis, second-order ones most.
-Electron scattering factors follow by the Mott-Bethe formula from the X-ray factors of Cromer and Mann
-(International Tables for Crystallography C, table 6.1.1.4).
+Nanoprism and cross-section are thick: theirs are dynamical, see `simulators.bloch`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 
-from simulators.specimen import Phase, Specimen
+from simulators import cross_section, nanoprism
+from simulators.scattering import AT_80KV, electron_scattering_factor
+from simulators.specimen import LATTICE_A, Phase, Specimen
 
-WAVELENGTH_A = 0.041757
+WAVELENGTH_A = AT_80KV.wavelength_a
 """At 80 kV."""
 INTERACTION_PER_VA = 1.0088e-3
 """rad / (V A) at 80 kV."""
@@ -28,15 +29,7 @@ DISK_RADIUS_PX = CONVERGENCE_MRAD / ANGLE_PER_PX_MRAD
 EDGE_SIGMA_PX = 0.577
 """Softness of the disks' rims: detector blur of 0.5 px and the pixel's own width."""
 
-LATTICE_A = {Phase.WS2: 3.153, Phase.WSE2: 3.282}
 CHALCOGEN_HEIGHT_A = {Phase.WS2: 1.57, Phase.WSE2: 1.68}
-
-_CROMER_MANN = {
-    # Z, a1..a4, b1..b4, c
-    "S": (16, (6.9053, 5.2034, 1.4379, 1.5863), (1.4679, 22.2151, 0.2536, 56.1720), 0.8669),
-    "Se": (34, (17.0006, 5.8196, 3.9731, 4.3543), (2.4098, 0.2726, 15.2372, 43.8163), 2.8409),
-    "W": (74, (29.0818, 15.4300, 14.4327, 5.11982), (1.72029, 9.2259, 0.321703, 57.0560), 9.88750),
-}
 
 FILM_RINGS = ((0.060, 38.5, 6.0), (0.020, 68.0, 9.0))
 """Diffuse rings of the film: share of the electrons, radius and width in px."""
@@ -60,18 +53,14 @@ class Spots:
     share: NDArray[np.float64]
 
 
-def electron_scattering_factor(element: str, s_per_a: NDArray[np.float64]) -> NDArray[np.float64]:
-    """f_e in A at s = g / 2, by the Mott-Bethe formula; s > 0."""
-    z, a, b, c = _CROMER_MANN[element]
-    x_ray = c + sum(ai * np.exp(-bi * s_per_a**2) for ai, bi in zip(a, b, strict=True))
-    return 0.0239336 * (z - x_ray) / s_per_a**2
-
-
 def miller_indices(max_order: int = 4) -> NDArray[np.int64]:
     """(n_spots, 2): all h, k but 0, 0 within a hexagon of reciprocal space."""
     h, k = np.meshgrid(np.arange(-max_order, max_order + 1), np.arange(-max_order, max_order + 1))
     inside = (np.abs(h - k) <= max_order) & ((h != 0) | (k != 0))
     return np.stack([h[inside], k[inside]], axis=1)
+
+
+_THICK = {"nanoprism": nanoprism.disks, "cross-section": cross_section.disks}
 
 
 def spots_of(specimen: Specimen, positions: NDArray[np.int64]) -> Spots:
@@ -82,6 +71,21 @@ def spots_of(specimen: Specimen, positions: NDArray[np.int64]) -> Spots:
     positions
         (n,) flat scan indices.
     """
+    if specimen.name in _THICK:
+        g_yx, share = _THICK[specimen.name](specimen, positions)
+        px = specimen.electrons.wavelength_a * 1e3 / ANGLE_PER_PX_MRAD
+        return Spots(g_yx * px, share * (1.0 - film_share() * film_scale(specimen, positions)[:, None]))
+    return _spots_of_sheet(specimen, positions)
+
+
+def film_scale(specimen: Specimen, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How much film there is at flat scan positions, (n,)."""
+    if specimen.film_scale is None:
+        return np.ones(len(positions))
+    return specimen.film_scale.ravel()[positions]
+
+
+def _spots_of_sheet(specimen: Specimen, positions: NDArray[np.int64]) -> Spots:
     hk = miller_indices()
     phase = specimen.phase.ravel()[positions]
     rotation = specimen.rotation_rad.ravel()[positions]
@@ -93,6 +97,9 @@ def spots_of(specimen: Specimen, positions: NDArray[np.int64]) -> Spots:
         own = phase == kind
         constant = LATTICE_A[kind] * (1.0 + strain[own])
         g = _reciprocal_vectors(hk, constant, rotation[own])
+        if specimen.uniaxial_strain is not None:
+            stretch = np.eye(2) + specimen.uniaxial_strain.reshape(-1, 2, 2)[positions[own]]
+            g = np.einsum("nij,nsj->nsi", np.linalg.inv(stretch), g)
         g_yx[own] = g
         share[own] = _intensities(hk, g, constant, tilt[own], kind)
     return Spots(g_yx * (WAVELENGTH_A * 1e3 / ANGLE_PER_PX_MRAD), share)

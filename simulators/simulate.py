@@ -68,7 +68,7 @@ def command(
 
     from simulators.detector import Exposure, PatternMaker, write_raw, write_xml
     from simulators.diffraction import ANGLE_PER_PX_MRAD, DISK_RADIUS_PX, EDGE_SIGMA_PX, film_share
-    from simulators.specimen import make_specimen
+    from simulators.specimens import make_specimen
     from simulators.truth import Truth, write_truth
 
     begin = time.perf_counter()
@@ -81,7 +81,7 @@ def command(
     with Progress(console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task(f"simulating {specimen}", total=1.0)
         write_raw(maker, raw, lambda fraction: bars.update(task, completed=fraction))
-    write_xml(xml, raw.name, scan_shape)
+    write_xml(xml, raw.name, scan_shape, maker.specimen.electrons.voltage_v)
     truth_path.parent.mkdir(parents=True, exist_ok=True)
     attrs = {
         "seed": seed,

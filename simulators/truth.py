@@ -1,6 +1,7 @@
 """The truth of a simulated scan, and how a clustering is scored against it."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.specimen import Phase, Specimen
+from simulators.scattering import AT_80KV, Electrons
+from simulators.specimen import Specimen
 from streamer.errors import FileFormatError
 
 VERSION = 1
+_OPTIONAL = ("flake", "uniaxial_strain", "thickness_a", "film_scale")
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,17 @@ def write_truth(path: Path, truth: Truth) -> None:
     specimen = truth.specimen
     with h5py.File(path, "w") as file:
         phase = file.create_dataset("phase", data=specimen.phase)
-        phase.attrs["names"] = [f"{kind.value} {kind.name}" for kind in Phase]
+        phase.attrs["names"] = [f"{value} {name}" for value, name in enumerate(specimen.phase_names)]
         file["rotation_rad"] = specimen.rotation_rad
         file["strain"] = specimen.strain
         file["tilt_yx_rad"] = specimen.tilt_yx_rad
         file["ripple_region"] = specimen.ripple_region
+        for name in _OPTIONAL:
+            if (values := getattr(specimen, name)) is not None:
+                file[name] = values
         file["direct_beam_yx"] = truth.direct_beam_yx
         file.attrs.update({**truth.attrs, "specimen": specimen.name, "version": VERSION})
+        file.attrs["electrons"] = json.dumps(asdict(specimen.electrons))
 
 
 def read_truth(path: Path) -> Truth:
@@ -59,10 +66,13 @@ def read_truth(path: Path) -> Truth:
             attrs = dict(file.attrs)
             opened: Any = file  # h5py's items are unions of everything
             maps = {name: opened[name][()] for name in opened}
+            names = tuple(name.split(" ", 1)[1] for name in opened["phase"].attrs["names"])
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read as a truth file: {error}. Check the path.") from None
     beam = maps.pop("direct_beam_yx")
-    return Truth(Specimen(name=str(attrs["specimen"]), **maps), beam, attrs)
+    electrons = Electrons(**json.loads(attrs["electrons"])) if "electrons" in attrs else AT_80KV
+    specimen = Specimen(name=str(attrs["specimen"]), phase_names=names, electrons=electrons, **maps)
+    return Truth(specimen, beam, attrs)
 
 
 def many_to_one_accuracy(

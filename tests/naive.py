@@ -23,8 +23,10 @@ def brightest_block(frame):
 
 def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations):
     y, x = start_yx
-    if windowed_centre(frame, y, x, radius_px)[2] < 0.5 * expected_mass:
+    if windowed_centre(frame, y, x, radius_px)[2] < 0.1 * expected_mass:
         y, x = brightest_block(frame)
+        if windowed_centre(frame, y, x, radius_px)[2] < 0.5 * expected_mass:
+            y, x = start_yx
     for _ in range(max_iterations):
         new_y, new_x, _ = windowed_centre(frame, y, x, radius_px)
         step = abs(new_y - y) + abs(new_x - x)

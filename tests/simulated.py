@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from simulators.detector import Exposure, PatternMaker, write_raw, write_xml
-from simulators.specimen import Specimen, make_specimen
+from simulators.specimen import Specimen
+from simulators.specimens import make_specimen
 
 
 @dataclass(frozen=True)
@@ -33,5 +34,5 @@ def simulate(
     maker = PatternMaker(make_specimen(specimen, scan_shape), Exposure(dose, drift, seed))
     raw = folder / f"scan_x{scan_shape[1]}_y{scan_shape[0]}.raw"
     write_raw(maker, raw)
-    write_xml(folder / "acquisition_1.xml", raw.name, scan_shape)
+    write_xml(folder / "acquisition_1.xml", raw.name, scan_shape, maker.specimen.electrons.voltage_v)
     return SimulatedScan(raw, folder / "acquisition_1.xml", maker)

@@ -117,7 +117,7 @@ class LatticeStage:
         is_weak = self._out.mass < MIN_PATTERN_SIGNIFICANCE * np.sqrt(gain * np.maximum(self._out.noise, 0.0))
         bases[is_weak] = np.nan
         measured = np.isfinite(bases[:, 0, 0])
-        reference = bases[measured].mean(axis=0) if measured.any() else np.zeros((2, 2))
+        reference = mean_basis(bases[measured]) if measured.any() else np.zeros((2, 2))
         hexagonal = measured.any() and is_hexagonal(reference)
         rotation, strain = rotation_and_strain(bases, reference)
         area, constant = np.full(len(bases), np.nan), np.full(len(bases), np.nan)
@@ -180,6 +180,16 @@ def _nearest_equivalent(
     around = [a, b, b - a, -a, -b, a - b] if is_hexagonal(basis_yx) else [a, b, -a, -b]
     pairs = [np.array([around[i], around[(i + 1) % len(around)]]) for i in range(len(around))]
     return min(pairs, key=lambda pair: float(((pair - reference_yx) ** 2).sum()))
+
+
+def mean_basis(bases_yx: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean rotation and mean stretch of bases (n, 2, 2): a plain mean of turned lattices would be too small."""
+    rotation, strain = rotation_and_strain(bases_yx, bases_yx[0])
+    angle, (yy, xx, yx) = rotation.mean(), strain.mean(axis=0)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, sin], [-sin, cos]])
+    stretch = np.linalg.inv(np.eye(2) + np.array([[yy, yx], [yx, xx]]))
+    return (turn @ stretch @ bases_yx[0].T).T
 
 
 def rotation_and_strain(

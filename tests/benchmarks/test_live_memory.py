@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 WORK = """
 import resource, numpy as np
 from simulators.detector import Exposure, PatternMaker
-from simulators.specimen import make_specimen
+from simulators.specimens import make_specimen
 from streamer.kernels.warmup import warm_kernels
 from streamer.live.pipeline import LivePipeline
 from streamer.model import ScanInfo

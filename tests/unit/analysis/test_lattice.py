@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.diffraction import LATTICE_A
-from simulators.specimen import Phase
+from simulators.specimen import LATTICE_A, Phase
 from streamer import analyze, open_scan
 from streamer.analysis import bragg, lattice
 from streamer.settings import analysis_settings

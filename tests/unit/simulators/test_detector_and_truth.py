@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulators import kernels
 from simulators.detector import READOUT_ADU, Exposure, PatternMaker, direct_beam, disk_profile, write_raw
 from simulators.simulate import command, parse_size
-from simulators.specimen import make_specimen
+from simulators.specimens import make_specimen
 from simulators.truth import many_to_one_accuracy, read_truth
 from streamer.errors import FileFormatError, RecordingError, SettingsError
 from streamer.model import ADU_PER_ELECTRON_80KV

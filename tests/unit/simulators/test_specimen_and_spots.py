@@ -4,14 +4,14 @@ from scipy.integrate import trapezoid
 
 from simulators.diffraction import (
     ANGLE_PER_PX_MRAD,
-    LATTICE_A,
     WAVELENGTH_A,
     film_profile,
     film_share,
     miller_indices,
     spots_of,
 )
-from simulators.specimen import TILT_RAD, Phase, Specimen, junction, make_specimen
+from simulators.specimen import LATTICE_A, TILT_RAD, Phase, Specimen, junction
+from simulators.specimens import make_specimen
 from streamer.errors import SettingsError
 from streamer.model import Calibration
 
