@@ -18,7 +18,12 @@ THICKNESS_A = (40.0, 100.0)
 CAP, SUBSTRATE, GRAIN_1, GRAIN_2, TWIN = range(5)
 ROTATION_RAD = {SUBSTRATE: 0.0, GRAIN_1: np.deg2rad(4.0), GRAIN_2: np.deg2rad(-5.0), TWIN: 0.0}
 """Of the lattices about the zone axis."""
-TILT_YX_RAD = {SUBSTRATE: (0.0, 0.0), GRAIN_1: (0.002, 0.001), GRAIN_2: (-0.001, 0.003), TWIN: (0.001, -0.002)}
+TILT_YX_RAD = {
+    SUBSTRATE: (0.0, 0.0),
+    GRAIN_1: (0.002, 0.001),
+    GRAIN_2: (-0.001, 0.003),
+    TWIN: (0.001, -0.002),
+}
 CAP_ENDS, FILM_ENDS = -0.55, 0.25
 """Rows, in half widths of the scan from its middle."""
 CRYSTAL_HALO = 0.25
@@ -58,7 +63,9 @@ def zincblende(group_3: tuple[str, ...], group_5: str, lattice_a: float) -> Zone
     """III-V semiconductor along [110]; basis (1 -1 1), (1 -1 -1), [001] upwards; group 3 atoms are averaged."""
     length = np.sqrt(3.0) / lattice_a
     half_angle = np.arccos(1 / np.sqrt(3.0))  # of {111} from [001]
-    basis = length * np.array([[np.cos(half_angle), np.sin(half_angle)], [-np.cos(half_angle), np.sin(half_angle)]])
+    basis = length * np.array(
+        [[np.cos(half_angle), np.sin(half_angle)], [-np.cos(half_angle), np.sin(half_angle)]]
+    )
 
     def factor(indices: NDArray[np.int64], s_per_a: NDArray[np.float64]) -> NDArray[np.complex128]:
         damping = np.exp(-DEBYE_WALLER_A2 * s_per_a**2)
@@ -70,12 +77,17 @@ def zincblende(group_3: tuple[str, ...], group_5: str, lattice_a: float) -> Zone
     return ZoneAxis(basis, factor, lattice_a**3, AT_300KV.wavelength_a, AT_300KV.gamma, 1.25)
 
 
-def disks(specimen: Specimen, positions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def disks(
+    specimen: Specimen, positions: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Reciprocal vectors (n, m, 2) in 1/A and shares (n, m) of the diffracted beams; none in the cap."""
     substrate = zincblende(("Ga",), "As", GAAS_A)
     film = zincblende(("In", "Ga"), "P", GAAS_A * (1 + MISMATCH))
     phase = specimen.phase.ravel()[positions]
     # The film's lattice is larger: its beams within the same radius may be more.
+    thickness_a = (
+        np.zeros(phase.shape) if specimen.thickness_a is None else specimen.thickness_a.ravel()[positions]
+    )
     crystals = {kind: substrate if kind == SUBSTRATE else film for kind in ROTATION_RAD}
     n_beams = max(len(crystal.beams()) for crystal in crystals.values()) - 1
     g_yx, share = np.zeros((len(positions), n_beams, 2)), np.zeros((len(positions), n_beams))
@@ -85,9 +97,8 @@ def disks(specimen: Specimen, positions: NDArray[np.int64]) -> tuple[NDArray[np.
         g = (crystal.beams() @ crystal.basis_yx)[1:]
         # The crystal's own axes: what is turned is the crystal, seen from which the beam is turned back.
         tilt = specimen.tilt_yx_rad.reshape(-1, 2)[positions[own]] @ turn
-        thickness = specimen.thickness_a.ravel()[positions[own]]
         g_yx[own, : len(g)] = g @ turn.T
-        share[own, : len(g)] = intensities(crystal, tilt, thickness)[:, 1:]
+        share[own, : len(g)] = intensities(crystal, tilt, thickness_a[own])[:, 1:]
     return g_yx, share
 
 

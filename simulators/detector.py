@@ -33,7 +33,9 @@ OFFSET_YX_PX = (1.3, -0.8)
 STEP_NM = 3.0
 PROFILE_STEP_PX = 0.02
 BLOCK_FRAMES = 64
+HOT_ADU = 2.0e4
 _SCALE_FACTOR = 0.72
+_MIDDLE_PX = 14.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,42 @@ class Exposure:
     drift_px
         Peak-to-peak drift of the direct beam over the scan.
     seed
-        Of all noise.
+        Of all noise, and of where defects are.
+    dead_pixels, hot_pixels, nan_pixels
+        How many pixels are always 0, always far too bright, always NaN.
+    nan_frames
+        How many patterns are NaN throughout.
     """
 
     dose: float
     drift_px: float
     seed: int
+    dead_pixels: int = 0
+    hot_pixels: int = 0
+    nan_pixels: int = 0
+    nan_frames: int = 0
+
+
+@dataclass(frozen=True)
+class Defects:
+    """`dead`, `hot`, `nan`: flat detector indices; `frames`: flat scan indices. No pixel has two faults."""
+
+    dead: NDArray[np.int64]
+    hot: NDArray[np.int64]
+    nan: NDArray[np.int64]
+    frames: NDArray[np.int64]
+
+
+def place_defects(exposure: Exposure, n_positions: int) -> Defects:
+    """Where the defects of an exposure are; the detector's middle, where the direct beam lies, has none."""
+    rng = np.random.default_rng(exposure.seed)
+    y, x = np.indices(DETECTOR_SHAPE)
+    middle = np.hypot(y - DETECTOR_SHAPE[0] / 2, x - DETECTOR_SHAPE[1] / 2) < _MIDDLE_PX
+    counts = (exposure.dead_pixels, exposure.hot_pixels, exposure.nan_pixels)
+    chosen = rng.permutation(np.flatnonzero(~middle))[: sum(counts)]
+    dead, hot, nan = np.split(chosen, np.cumsum(counts)[:2])
+    frames = rng.permutation(n_positions)[: exposure.nan_frames]
+    return Defects(np.sort(dead), np.sort(hot), np.sort(nan), np.sort(frames))
 
 
 def direct_beam(scan_shape: tuple[int, int], drift_px: float) -> NDArray[np.float64]:
@@ -80,6 +112,7 @@ class PatternMaker:
 
     def __init__(self, specimen: Specimen, exposure: Exposure) -> None:
         self.specimen, self.exposure = specimen, exposure
+        self.defects = place_defects(exposure, specimen.phase.size)
         self.centres_yx = direct_beam(specimen.scan_shape, exposure.drift_px).reshape(-1, 2)
         self._disk = disk_profile()
         n_steps = int(2 * max(DETECTOR_SHAPE) / PROFILE_STEP_PX)
@@ -108,6 +141,12 @@ class PatternMaker:
                 self.centres_yx[position], disks[i], self._disk, films[i], PROFILE_STEP_PX, expected
             )
             detect(expected, adu, READOUT_ADU, self.exposure.seed, position, out[i])
+        flat = out.reshape(len(out), -1)
+        flat[:, self.defects.dead] = 0.0
+        flat[:, self.defects.hot] += HOT_ADU
+        flat[:, self.defects.nan] = np.nan
+        own = self.defects.frames[(self.defects.frames >= start) & (self.defects.frames < stop)]
+        out[own - start] = np.nan
         return out
 
     def direct_share(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:

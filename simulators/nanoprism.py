@@ -51,14 +51,16 @@ def silver() -> ZoneAxis:
     basis = shortest * np.array([[0.0, 1.0], [np.sqrt(0.75), 0.5]])
 
     def factor(indices: NDArray[np.int64], s_per_a: NDArray[np.float64]) -> NDArray[np.complex128]:
-        return (
-            4 * electron_scattering_factor("Ag", s_per_a) * np.exp(-DEBYE_WALLER_A2 * s_per_a**2)
-        ).astype(np.complex128)
+        return (4 * electron_scattering_factor("Ag", s_per_a) * np.exp(-DEBYE_WALLER_A2 * s_per_a**2)).astype(
+            np.complex128
+        )
 
     return ZoneAxis(basis, factor, LATTICE_A**3, AT_300KV.wavelength_a, AT_300KV.gamma, 2.1)
 
 
-def disks(specimen: Specimen, positions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def disks(
+    specimen: Specimen, positions: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Reciprocal vectors (n, m, 2) in 1/A and shares (n, m) of the diffracted beams; none on film."""
     crystal = silver()
     g = (crystal.beams() @ crystal.basis_yx)[1:]

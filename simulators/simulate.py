@@ -47,6 +47,10 @@ def parse_size(text: str) -> tuple[int, int]:
 @click.option(
     "--drift", type=click.FloatRange(0, 20), default=3.0, show_default=True, help="Drift of the beam, px."
 )
+@click.option("--dead-pixels", type=click.IntRange(0, 1000), default=0, help="Pixels that are always 0.")
+@click.option("--hot-pixels", type=click.IntRange(0, 1000), default=0, help="Pixels that are far too bright.")
+@click.option("--nan-pixels", type=click.IntRange(0, 1000), default=0, help="Pixels that are never a number.")
+@click.option("--nan-frames", type=click.IntRange(0), default=0, help="Patterns that are no numbers at all.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     specimen: str,
@@ -56,12 +60,16 @@ def command(
     seed: int,
     dose: float,
     drift: float,
+    dead_pixels: int,
+    hot_pixels: int,
+    nan_pixels: int,
+    nan_frames: int,
     as_json: bool,
 ) -> int:
-    """Simulate SPECIMEN (junction, film) as a first-generation EMPAD would have recorded it.
+    """Simulate SPECIMEN (junction, superlattice, nanoprism, cross-section, film) as a first-generation EMPAD records.
 
-    Writes scan_xN_yM.raw, its XML, and the truth: phase, rotation, strain, tilt and ripple region of every
-    scan position, and where the direct beam really was.
+    Writes scan_xN_yM.raw, its XML, and the truth: phase, rotation, strain and tilt of every scan position, what
+    else the specimen has (flakes, thickness, regions), and where the direct beam really was.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -73,7 +81,8 @@ def command(
 
     begin = time.perf_counter()
     scan_shape = parse_size(size)
-    maker = PatternMaker(make_specimen(specimen, scan_shape), Exposure(dose, drift, seed))
+    exposure = Exposure(dose, drift, seed, dead_pixels, hot_pixels, nan_pixels, nan_frames)
+    maker = PatternMaker(make_specimen(specimen, scan_shape), exposure)
     stem = f"scan_x{scan_shape[1]}_y{scan_shape[0]}"
     raw, xml = out / f"{stem}.raw", out / "acquisition_1.xml"
     truth_path = (truth_out or out) / f"{stem}.truth.h5"

@@ -70,7 +70,7 @@ def read_truth(path: Path) -> Truth:
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read as a truth file: {error}. Check the path.") from None
     beam = maps.pop("direct_beam_yx")
-    electrons = Electrons(**json.loads(attrs["electrons"])) if "electrons" in attrs else AT_80KV
+    electrons = Electrons(**json.loads(str(attrs["electrons"]))) if "electrons" in attrs else AT_80KV
     specimen = Specimen(name=str(attrs["specimen"]), phase_names=names, electrons=electrons, **maps)
     return Truth(specimen, beam, attrs)
 

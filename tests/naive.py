@@ -23,7 +23,9 @@ def brightest_block(frame):
 
 def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations):
     y, x = start_yx
-    if windowed_centre(frame, y, x, radius_px)[2] < 0.1 * expected_mass:
+    inside = windowed_centre(frame, y, x, radius_px)[2]
+    around = (windowed_centre(frame, y, x, 1.6 * radius_px)[2] - inside) / (1.6**2 - 1)
+    if inside < 0.1 * expected_mass and inside < 2 * around:
         y, x = brightest_block(frame)
         if windowed_centre(frame, y, x, radius_px)[2] < 0.5 * expected_mass:
             y, x = start_yx

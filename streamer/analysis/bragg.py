@@ -67,6 +67,11 @@ def find_lattice(
     background = smooth_background(mean, places, window_px + 1.0)
     patterns = (mean - background).astype(np.float32)
     spots = np.array([_centre(patterns, place, window_px) for place in places])
+    # A weak disk beside a strong one, or on a slope, runs away from where it was seen.
+    stays = (spots[:, 2] > 0) & (np.linalg.norm(spots[:, :2] - places, axis=1) < radius_px)
+    spots = spots[stays]
+    if len(spots) < MIN_SPOTS:
+        return None
     basis, explained = index_lattice(spots[:, :2] - reference, spots[:, 2])
     if basis is None:
         return None

@@ -16,6 +16,8 @@ BLUR_PX2 = 0.428
 """Second moment of the resampling weights in px², the same for every shift; see `shift_weights`."""
 LOST_SHARE, FOUND_SHARE = 0.1, 0.5
 """Of the direct beam's usual intensity: below the first it is looked for, from the second it was found."""
+WIDER, DISK_CONTRAST = 1.6, 2.0
+"""A weak direct beam is there where the window is so many times as bright as the ring up to a wider one."""
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -146,9 +148,9 @@ def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations, out):
     radius_px
         Radius of the window, a little larger than the disk.
     expected_mass
-        Usual intensity in the window. A frame that shows less than a tenth of it there is searched for a place
-        that shows at least a half: a thick crystal may leave little in the direct beam, and a Bragg disk is not
-        to be taken for it.
+        Usual intensity in the window. A frame that shows less than a tenth of it there, and no disk either, is
+        searched for a place that shows at least a half: a thick crystal may leave little in the direct beam,
+        and a Bragg disk is not to be taken for it.
     max_iterations
         Most steps; steps end when they are shorter than 1e-4 px.
     out
@@ -156,13 +158,17 @@ def find_centre(frame, start_yx, radius_px, expected_mass, max_iterations, out):
     """
     y, x = start_yx[0], start_yx[1]
     windowed_centre(frame, y, x, radius_px, out)
-    if out[2] < LOST_SHARE * expected_mass:
-        brightest_block(frame, out)
-        y, x = out[0], out[1]
-        windowed_centre(frame, y, x, radius_px, out)
-        if out[2] < FOUND_SHARE * expected_mass:
-            y, x = start_yx[0], start_yx[1]
+    inside = out[2]
+    if inside < LOST_SHARE * expected_mass:
+        windowed_centre(frame, y, x, WIDER * radius_px, out)
+        around = (out[2] - inside) / (WIDER * WIDER - 1.0)
+        if inside < DISK_CONTRAST * around:
+            brightest_block(frame, out)
+            y, x = out[0], out[1]
             windowed_centre(frame, y, x, radius_px, out)
+            if out[2] < FOUND_SHARE * expected_mass:
+                y, x = start_yx[0], start_yx[1]
+        windowed_centre(frame, y, x, radius_px, out)
     for _ in range(max_iterations - 1):
         step = abs(out[0] - y) + abs(out[1] - x)
         if step < 1e-4:

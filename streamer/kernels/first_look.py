@@ -16,7 +16,7 @@ from streamer.kernels.mask import WINDOW_MARGIN_PX, DirectBeam, find_direct_beam
 _OUTLIER = 8.0
 """A defect stands out of its eight neighbours by so many times their own differences, and by as much of the noise."""
 _MIN_CONTRAST = 2.0
-_MAX_SEARCHED_SHARE = 0.2
+_MAX_WITHOUT_SHARE = 0.2
 _ITERATIONS = 8
 
 
@@ -144,14 +144,22 @@ def _why_no_beam(beam: DirectBeam, mean: NDArray[np.float64], patterns: NDArray[
     ratio = float(inside.mean() / max(np.percentile(around, 90), 1e-12))
     if ratio < _MIN_CONTRAST:
         return f"the brightest spot is only {ratio:.1f} times as bright as what lies around it"
-    found = np.empty(3)
-    n_searched = 0
-    for pattern in patterns:
-        find_centre(pattern, np.array(beam.centre_yx), beam.window_px, 0.0, 1, found)
-        n_searched += found[2] < 0.5 * beam.mass
-    if n_searched > _MAX_SEARCHED_SHARE * len(patterns):
-        return f"the brightest spot is weak or elsewhere in {n_searched} of {len(patterns)} patterns"
+    n_without = sum(not _shows(pattern, beam) for pattern in patterns)
+    if n_without > _MAX_WITHOUT_SHARE * len(patterns):
+        return f"the brightest spot is absent or elsewhere in {n_without} of {len(patterns)} patterns"
     return ""
+
+
+def _shows(pattern: NDArray[np.float32], beam: DirectBeam) -> bool:
+    """Whether a disk stands about where the direct beam is: weak where a thick crystal scatters most of it away."""
+    found = np.empty(3)
+    find_centre(pattern, np.array(beam.centre_yx), beam.window_px, 0.0, _ITERATIONS, found)
+    if found[2] >= 0.5 * beam.mass:
+        return True
+    radius = radius_map((pattern.shape[0], pattern.shape[1]), found[:2])
+    inside = pattern[radius <= beam.radius_px]
+    around = pattern[(radius > beam.radius_px + WINDOW_MARGIN_PX) & (radius <= 2 * beam.radius_px + 4)]
+    return bool(inside.size and around.size and inside.mean() > _MIN_CONTRAST * max(np.median(around), 1e-12))
 
 
 def _middle(mean: NDArray[np.float64]) -> tuple[float, float]:

@@ -87,6 +87,21 @@ def test_find_centre_equals_its_twin_and_finds_a_far_beam(compiled, monkeypatch)
         np.testing.assert_allclose(out[:2], true, atol=0.02)
 
 
+@BOTH
+def test_a_bragg_disk_is_not_taken_for_a_weak_direct_beam(compiled, monkeypatch):
+    if not compiled:
+        interpret(monkeypatch, align)
+    usual, start, out = disk((12, 10)), np.array([12.0, 10.0]), np.empty(3)
+    found = np.empty(3)
+    align.windowed_centre(usual, 12.0, 10.0, 5.0, found)
+    weak = 0.05 * disk((12.6, 10.8)) + 0.8 * disk((12, 25))
+    align.find_centre(weak, start, 5.0, found[2], 20, out)
+    assert out[:2] == pytest.approx((12.6, 10.8), abs=0.05)
+    np.testing.assert_allclose(naive.find_centre(weak, start, 5.0, found[2], 20), out[:2], atol=1e-3)
+    align.find_centre(0.8 * disk((12, 25)), start, 5.0, found[2], 20, out)  # nothing at the usual place
+    assert out[:2] == pytest.approx((12, 25), abs=0.05)
+
+
 def test_aligned_disk_lies_at_the_reference_and_unknown_centres_give_zeros():
     true = np.array([[11.3, 15.6], [10.2, 17.1], [np.nan, np.nan]])
     frames = np.stack([disk(true[0]), disk(true[1]), disk((11, 15))])

@@ -29,6 +29,15 @@ def test_the_beam_is_found_where_it_is(beam_yx, dtype):
     assert np.hypot(*(np.array(peak) - MIDDLE)) < 4
 
 
+def test_a_beam_that_a_thick_crystal_leaves_weak_in_many_patterns_is_followed_all_the_same():
+    weak = sample(beam=30.0, n=40)
+    radius = radius_map(SHAPE, np.array((MIDDLE[0] + 20, MIDDLE[1] + 12)))
+    weak += np.random.default_rng(1).poisson(500.0 * (radius < 3.1), weak.shape)
+    look = look_at_sample(np.concatenate([sample(n=80), weak]))
+    assert look.beam.is_followed
+    assert look.beam.centre_yx == pytest.approx(MIDDLE, abs=0.1)
+
+
 def test_hot_and_dead_pixels_are_found_and_nothing_else():
     frames = sample()
     frames[:, 20, 30] += 400

@@ -152,3 +152,20 @@ def test_accuracy_lies_between_0_and_1_and_ignores_names(pairs, names):
 
 def test_unlabelled_positions_count_as_wrong():
     assert many_to_one_accuracy(np.array([0, 0, 1, -1]), np.array([0, 0, 1, 1])) == 0.75
+
+
+def test_defects_lie_where_they_are_said_and_change_nothing_else():
+    exposure = Exposure(20000.0, 2.0, 3, dead_pixels=4, hot_pixels=3, nan_pixels=2, nan_frames=2)
+    broken = PatternMaker(make_specimen("junction", SHAPE), exposure)
+    frames, whole = broken.frames(0, 35), maker(seed=3).frames(0, 35)
+    defects = broken.defects
+    assert [len(part) for part in (defects.dead, defects.hot, defects.nan, defects.frames)] == [4, 3, 2, 2]
+    assert np.flatnonzero(np.isnan(frames).all(axis=(1, 2))).tolist() == defects.frames.tolist()
+    good = np.delete(frames, defects.frames, axis=0).reshape(33, -1)
+    assert (good[:, defects.dead] == 0).all()
+    assert (good[:, defects.hot] > 1e4).all()
+    assert np.isnan(good[:, defects.nan]).all()
+    others = np.setdiff1d(np.arange(128 * 128), np.concatenate([defects.dead, defects.hot, defects.nan]))
+    np.testing.assert_array_equal(
+        good[:, others], np.delete(whole, defects.frames, axis=0).reshape(33, -1)[:, others]
+    )

@@ -116,5 +116,7 @@ def test_film_profile_holds_the_films_share_of_electrons():
 
 
 def test_an_unknown_specimen_is_refused_with_what_there_is():
-    with pytest.raises(SettingsError, match=r"Specimen 'gold' is unknown\. Expected one of junction, film"):
+    with pytest.raises(
+        SettingsError, match=r"Specimen 'gold' is unknown\. Expected one of junction, superlattice"
+    ):
         make_specimen("gold", SHAPE)
