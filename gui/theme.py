@@ -5,9 +5,9 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from gui.presenters.palette import NOT_VISITED
 from gui.presenters.phase import Phase
 from gui.presenters.views import Severity
+from streamer.look.palette import NOT_VISITED
 
 WINDOW = "#1B1E23"
 PANEL = "#15171B"

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters.memo import Memo
-from gui.presenters.palette import Rgb, node_colours
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Snapshot
-from gui.presenters.tree_layout import branch_of, children_of, path_to_root
+from gui.presenters.tree_layout import branch_of, path_to_root
 from gui.presenters.views import Emphasis
+from streamer.look.palette import Rgb, children_of, node_colours
 from streamer.model import ClusterNode
 
 

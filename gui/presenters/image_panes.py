@@ -10,9 +10,7 @@ from gui.presenters.clusters import Clusters
 from gui.presenters.levels import Scale, image_bytes
 from gui.presenters.map_labels import Places, place_labels
 from gui.presenters.memo import Memo
-from gui.presenters.palette import NOT_VISITED, Rgb, dimmed
 from gui.presenters.phase import Phase, phase_of
-from gui.presenters.scale_bar import ImageScale
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
 from gui.presenters.status import EngineStatus
@@ -25,6 +23,8 @@ from gui.presenters.views import (
     TilesView,
     TileView,
 )
+from streamer.look.palette import NOT_VISITED, Rgb, dimmed
+from streamer.look.scale_bar import ImageScale
 from streamer.model import EngineState
 
 

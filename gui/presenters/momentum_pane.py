@@ -6,9 +6,9 @@ from gui.presenters.image_panes import detector_scale, paint_labels
 from gui.presenters.levels import image_bytes
 from gui.presenters.memo import Memo
 from gui.presenters.numbers import count
-from gui.presenters.palette import NOT_VISITED, node_colours
 from gui.presenters.snapshot import Snapshot
 from gui.presenters.views import ImageView, MomentumView, TilesView, TileView
+from streamer.look.palette import NOT_VISITED, node_colours
 
 
 def momentum_view(snapshot: Snapshot, memo: Memo) -> MomentumView:

@@ -6,8 +6,8 @@ from typing import Any
 from gui.presenters.levels import Scale
 from gui.presenters.numbers import count, duration, percent, shape
 from gui.presenters.phase import Phase
-from gui.presenters.scale_bar import ImageScale
 from gui.presenters.status import EngineStatus
+from streamer.look.scale_bar import ImageScale
 from streamer.model import ClusterNode, FinishReason
 
 LAG_AMBER_S = 1.0

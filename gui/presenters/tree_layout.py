@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamer.look.palette import children_of
 from streamer.model import ClusterNode
 
 
@@ -14,15 +15,6 @@ class PlacedNode:
     x: float
     y: float
     parent_xy: tuple[float, float] | None
-
-
-def children_of(tree: Sequence[ClusterNode]) -> dict[int, list[ClusterNode]]:
-    """Children by parent id, in order of id; hidden nodes are left out, and the root is nobody's child."""
-    children: dict[int, list[ClusterNode]] = {}
-    for node in sorted(tree, key=lambda node: node.id):
-        if node.level > 0 and node.parent != node.id and not node.hidden:
-            children.setdefault(node.parent, []).append(node)
-    return children
 
 
 def layout(tree: Sequence[ClusterNode]) -> tuple[PlacedNode, ...]:

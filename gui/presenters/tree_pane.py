@@ -3,9 +3,9 @@
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
 from gui.presenters.numbers import count
-from gui.presenters.palette import ROOT
 from gui.presenters.tree_layout import layout
 from gui.presenters.views import TreeNodeView, TreeView
+from streamer.look.palette import ROOT
 
 
 def tree_view(clusters: Clusters) -> TreeView:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters.levels import Scale
-from gui.presenters.palette import Rgb
 from gui.presenters.phase import Phase
-from gui.presenters.scale_bar import ImageScale
+from streamer.look.palette import Rgb
+from streamer.look.scale_bar import ImageScale
 
 Image = NDArray[np.uint8]
 UNCALIBRATED = ImageScale()

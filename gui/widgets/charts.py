@@ -6,8 +6,8 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.presenters import texts
-from gui.presenters.scale_bar import nice_length
 from gui.presenters.views import ElbowView, RingsView, StreamView
+from streamer.look.scale_bar import nice_length
 
 PEN_CURVE = {"color": theme.CURVE, "width": 1}
 PEN_LINE = {"color": theme.AMBER, "width": 1}

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.presenters.scale_bar import ImageScale, scale_bar
 from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel
+from streamer.look.scale_bar import ImageScale, scale_bar
 
 CLICK_PX = 4
 MARGIN_PX = 10

@@ -6,11 +6,11 @@ from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
 from gui.actions import ACTIONS
 from gui.presenters.levels import Scale
-from gui.presenters.palette import NOT_VISITED, dimmed, node_colours
 from gui.presenters.snapshot import Link
 from gui.presenters.views import Emphasis
 from gui.widgets.keys_dialog import KeysDialog
 from streamer.errors import LivestemError
+from streamer.look.palette import NOT_VISITED, dimmed, node_colours
 from streamer.model import ClusterNode
 from streamer.wire.control import NamedArray
 from tests.widgets.fake_source import FakeSource

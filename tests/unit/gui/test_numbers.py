@@ -3,7 +3,7 @@
 import pytest
 
 from gui.presenters import numbers
-from gui.presenters.scale_bar import ImageScale, nice_length, scale_bar
+from streamer.look.scale_bar import ImageScale, nice_length, scale_bar
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from gui.presenters.image_panes import paint_labels
 from gui.presenters.levels import Scale, image_bytes, percentile_levels, to_bytes
 from gui.presenters.map_labels import place_labels
-from gui.presenters.palette import NOT_VISITED, dimmed
 from gui.presenters.tree_layout import branch_of, layout, path_to_root
+from streamer.look.palette import NOT_VISITED, dimmed
 from streamer.model import ClusterNode
 
 

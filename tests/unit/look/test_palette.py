@@ -4,7 +4,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from gui.presenters.palette import (
+from streamer.look.palette import (
     NOT_VISITED,
     PALETTES,
     child_colours,

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gui.presenters.tree_layout import children_of
 from streamer.model import ClusterNode
 
 Rgb = tuple[int, int, int]
@@ -53,6 +52,15 @@ _TO_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, 
                     [0.0259040371, 0.7827717662, -0.8086757660]])  # fmt: skip
 _SHADE_STEP = 0.13
 """Step of OKLab lightness between the shades of a flat family colour."""
+
+
+def children_of(tree: Sequence[ClusterNode]) -> dict[int, list[ClusterNode]]:
+    """Children by parent id, in order of id; hidden nodes are left out, and the root is nobody's child."""
+    children: dict[int, list[ClusterNode]] = {}
+    for node in sorted(tree, key=lambda node: node.id):
+        if node.level > 0 and node.parent != node.id and not node.hidden:
+            children.setdefault(node.parent, []).append(node)
+    return children
 
 
 def node_colours(tree: Sequence[ClusterNode]) -> dict[int, Rgb]:

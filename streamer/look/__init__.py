@@ -1,0 +1,1 @@
+"""How results look, decided without drawing: shared by the window and the exports."""
