@@ -25,8 +25,8 @@ ROUNDS = 2
 """Of the fit to a pattern."""
 MIN_PATTERN_SIGNIFICANCE = 5.0
 """Of the disks' intensity in a pattern, in standard deviations of shot noise."""
-QUALITY_HALF = 5.0
-"""Mean square distance from the lattice, in units of shot noise, at which the quality is a half."""
+QUALITY_HALF_PX = 0.5
+"""Root mean square distance of the disks from the lattice, along an axis, at which the quality is a half."""
 RESAMPLED_NOISE = ((1.0 - BLUR_PX2) ** 2 + 0.5 * BLUR_PX2**2) ** 2
 """Share of a pixel's variance that is left after resampling; see `shift_weights`."""
 
@@ -47,8 +47,7 @@ class LatticeMaps:
     strain
         (n, 3) float32: yy, xx, yx of the real-space lattice, relative to `reference_basis_yx`.
     quality
-        (n,) float32, 0 to 1: near 1 where the disks lie on a lattice within shot noise, 1/2 where they are
-        sqrt(5) times farther from it.
+        (n,) float32, 0 to 1: 1 where the disks lie on a lattice, 1/2 where they are half a pixel off it.
     reference_basis_yx
         (2, 2) px: the mean lattice of the scan; zeros where there is none.
     is_hexagonal
@@ -125,8 +124,7 @@ class LatticeStage:
         if calibration.q_per_px_inv_nm is not None:
             cell = 1.0 / (area * calibration.q_per_px_inv_nm**2)
             constant = np.sqrt(cell / (np.sqrt(0.75) if hexagonal else 1.0))
-        # Twice or thrice what shot noise allows still is a lattice; tens of times is none.
-        quality = 1.0 / (1.0 + (self._out.residual / gain / QUALITY_HALF) ** 2)
+        quality = 1.0 / (1.0 + self._out.residual / QUALITY_HALF_PX**2)
         quality[~measured] = np.nan
         return LatticeMaps(
             constant.astype(np.float32),
@@ -145,7 +143,7 @@ class LatticeStage:
         largest = max(self.leaves, key=lambda leaf: sizes[leaf], default=-1)
         for leaf, lattice in self.leaves.items():
             own = self._leaf_of == leaf
-            turned = _nearest_equivalent(lattice.basis_yx, self.leaves[largest].basis_yx)
+            turned = nearest_equivalent(lattice.basis_yx, self.leaves[largest].basis_yx)
             bases[own] = np.einsum("nij,vj->nvi", self._out.matrix[own], turned)
         return bases
 
@@ -172,14 +170,20 @@ def _mean_of_leaf(
     return extracted.binned[chosen].sum(axis=0, dtype=np.float64) / max(count, 1), count
 
 
-def _nearest_equivalent(
+def nearest_equivalent(
     basis_yx: NDArray[np.float64], reference_yx: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The basis of the same lattice that is turned least from the reference."""
-    a, b = basis_yx
-    around = [a, b, b - a, -a, -b, a - b] if is_hexagonal(basis_yx) else [a, b, -a, -b]
-    pairs = [np.array([around[i], around[(i + 1) % len(around)]]) for i in range(len(around))]
-    return min(pairs, key=lambda pair: float(((pair - reference_yx) ** 2).sum()))
+    """The basis of the same lattice that is strained least from the reference and, of those, turned least.
+
+    Of a twin that is the reference's own lattice, turned.
+    """
+    steps = [(1, 0), (0, 1), (1, 1), (1, -1), (-1, 0), (0, -1), (-1, -1), (-1, 1)]
+    vectors = [np.array(step) @ basis_yx for step in steps]
+    pairs = np.array([(a, b) for a in vectors for b in vectors])
+    same = np.linalg.det(pairs) * np.sign(np.linalg.det(reference_yx)) > 0.5 * abs(np.linalg.det(basis_yx))
+    rotation, strain = rotation_and_strain(pairs[same], reference_yx)
+    cost = np.abs(strain).sum(axis=1).round(2) * 1e3 + np.abs(rotation)
+    return pairs[same][int(cost.argmin())]
 
 
 def mean_basis(bases_yx: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ HELPS = {
     "replay": "Send a scan file as the detector would.",
     "simulate": "Write a simulated scan with known truth.",
     "analyze": "Full analysis of a finished scan.",
+    "export": "Figures, tables and a report of a result.",
     "inspect": "What a file holds: shape, calibration, missing frames, counters.",
     "doctor": "Whether this computer has what livestem needs.",
     "keys": "Keys for an engine that other computers reach.",

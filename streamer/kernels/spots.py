@@ -56,7 +56,7 @@ class Lattices(NamedTuple):
     matrix
         (n, 2, 2) float64: what turns the plan's offsets (y, x) into those of the frame.
     residual
-        (n,) float64: mean square distance of the disks from the fitted lattice, in units of what shot noise allows.
+        (n,) float64 px²: weighted mean square distance, along an axis, of the disks from the fitted lattice.
     mass
         (n,) float64: intensity of the disks without background.
     noise
@@ -166,7 +166,7 @@ def _one_round(frame, centre_y, centre_x, plan, matrix, found):
     oyy = oyx = oxx = 0.0
     pyy = pyx = pxy = pxx = 0.0
     n_used = 0
-    square_sum = mass_sum = noise_sum = 0.0
+    weight_sum = square_sum = mass_sum = noise_sum = 0.0
     for s in range(plan.offsets_yx.shape[0]):
         offset_y, offset_x = plan.offsets_yx[s, 0], plan.offsets_yx[s, 1]
         place_y = matrix[0, 0] * offset_y + matrix[0, 1] * offset_x
@@ -185,6 +185,7 @@ def _one_round(frame, centre_y, centre_x, plan, matrix, found):
         pyx += w * place_y * offset_x
         pxy += w * place_x * offset_y
         pxx += w * place_x * offset_x
+        weight_sum += w
         square_sum += w * (place_y * place_y + place_x * place_x)
         mass_sum += found[2] - plan.background[s, 2]
         noise_sum += found[2]
@@ -198,5 +199,6 @@ def _one_round(frame, centre_y, centre_x, plan, matrix, found):
     matrix[1, 0] = (pxy * oxx - pxx * oyx) / determinant
     matrix[1, 1] = (pxx * oyy - pxy * oyx) / determinant
     explained = matrix[0, 0] * pyy + matrix[0, 1] * pyx + matrix[1, 0] * pxy + matrix[1, 1] * pxx
-    residual = max(square_sum - explained, 0.0) / (2 * n_used - 4)
+    # Four numbers were fitted to two for each disk.
+    residual = max(square_sum - explained, 0.0) / weight_sum * n_used / (2 * n_used - 4)
     return True, residual, mass_sum, noise_sum

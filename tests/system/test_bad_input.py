@@ -61,6 +61,12 @@ def test_unknown_options_settings_and_specimens(scan, tmp_path):
     refused(2, "No such command", "analyse")
 
 
+def test_exports_of_no_result_and_over_existing_files(scan, tmp_path):
+    refused(6, "missing.h5 does not exist", "export", tmp_path / "missing.h5", "--to", "png")
+    refused(6, "cannot be read as HDF5", "export", scan.raw, "--to", "png")
+    refused(2, "Missing option '--to'", "export", scan.raw)
+
+
 def test_nobody_listens(scan):
     refused(9, "No engine|no engine|nobody", "replay", scan.raw, "--to", "tcp://127.0.0.1:9", "--wait", "1")
     refused(9, "No engine|no engine", "view", "tcp://127.0.0.1:9", "--snapshot", "never.png")

@@ -1,0 +1,133 @@
+"""Figures, tables and report of a small result."""
+
+import csv
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from streamer import analyze, open_scan
+from streamer.export import figures
+from streamer.export.report import report_html
+from streamer.export.tables import methods_text, write_tables
+from streamer.settings import analysis_settings
+from tests.simulated import simulate
+
+SHAPE = (24, 36)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    scan = simulate(tmp_path_factory.mktemp("export"), SHAPE)
+    with open_scan(scan.raw) as opened:
+        return analyze(opened)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """One homogeneous film, without momentum and lattice."""
+    scan = simulate(tmp_path_factory.mktemp("film"), (8, 12), "film")
+    off = {"enabled": False}
+    with open_scan(scan.raw) as opened:
+        return analyze(opened, analysis_settings({"momentum": off, "lattice": off}))
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "tiff"])
+def test_figures_are_the_same_bytes_every_time(result, kind, tmp_path):
+    for name in "ab":
+        figures.save_figure(figures.overview(result), tmp_path / name, kind, dpi=60)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_text_stays_text_in_svg(result, tmp_path):
+    figures.save_figure(figures.overview(result), tmp_path / "f.svg", "svg")
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "f.svg").read_text())
+    assert {"number of clusters K", "lattice constant (nm)", "rotation (degrees)", "a", "h"} <= set(texts)
+
+
+def test_a_scale_bar_is_as_long_as_it_says(result, tmp_path):
+    figure = Figure(figsize=(SHAPE[1] / 10, SHAPE[0] / 10), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    figures.draw_image(axes, np.zeros(SHAPE), figures.look_of(result).scan)
+    for text in axes.texts:
+        assert text.get_text() == "20 nm"  # 36 positions of 3 nm; at most a third of the width
+        text.set_visible(False)
+    figures.save_figure(figure, tmp_path / "bar.png", "png", dpi=100)
+    bright = imread(tmp_path / "bar.png")[..., :3].min(axis=2) > 0.9
+    lengths = bright.sum(axis=1)
+    assert lengths.max() == pytest.approx(10 * 20 / 3, abs=2)  # ten pixels a position, less the bar's rim
+
+
+def test_the_map_shows_every_label_in_its_colour(result):
+    look = figures.look_of(result)
+    picture = figures.label_picture(result, look, 0)
+    assert picture.shape == (*SHAPE, 3)
+    for label in np.unique(result.label_maps[0]):
+        np.testing.assert_allclose(
+            picture[result.label_maps[0] == label],
+            [look.colours[int(label)]] * (result.label_maps[0] == label).sum(),
+        )
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources, self.seen = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_report_is_one_whole_file_that_needs_no_network(result):
+    tags = Tags()
+    text = report_html(result)
+    tags.feed(text)
+    assert tags.open == []
+    assert "script" not in tags.seen
+    assert tags.seen.count("img") == 8
+    assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
+    for words in (result.attrs["settings_id"], "Momentum space", "Lattice", "&quot;seed&quot;: 0", "2.1"):
+        assert words in text
+
+
+def test_a_homogeneous_region_has_a_report_too(plain):
+    text = report_html(plain)
+    assert "the region is homogeneous" in text
+    assert "Momentum space" not in text
+    figures.overview(plain)
+
+
+def test_methods_give_the_numbers_of_the_result(result):
+    text = methods_text(result)
+    mask = result.array_attrs["mask"]
+    for words in (
+        "24 x 36",
+        f"{mask['n_features']} detector pixels",
+        f"{mask['inner_px']:.1f}",
+        "nominal camera",
+    ):
+        assert words in text
+
+
+def test_tables_hold_what_the_result_holds(result, tmp_path):
+    written = {path.name: path for path in write_tables(result, tmp_path, "s")}
+    with written["s.nodes.csv"].open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == [node.name for node in result.nodes]
+    assert sum(float(row["share"]) for row in rows if row["level"] == "1") == pytest.approx(1, abs=1e-5)
+    labels = np.loadtxt(written["s.labels_level_1.csv"], delimiter=",", dtype=int)
+    np.testing.assert_array_equal(labels, result.label_maps[0])
+    with written["s.lattice.csv"].open() as file:
+        lattices = {row["name"]: row for row in csv.DictReader(file)}
+    assert float(lattices["all"]["constant_nm"]) == pytest.approx(0.32, abs=0.01)
+    with pytest.raises(FileExistsError):
+        write_tables(result, tmp_path, "s")
