@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from streamer.errors import SettingsError
 
@@ -88,6 +88,19 @@ class LatticeSettings(_Settings):
     """How far, in shares of the local background, a node's mean pattern must rise where a Bragg disk is."""
 
 
+class VirtualDetector(_Settings):
+    """An aperture placed by hand, on Bragg disks for instance: its image is in the result as ``/virtual/<name>``."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
+    """Small letters, digits and underscores."""
+    spots_yx: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)]
+    """Centres of its disks in px, from the direct beam."""
+    radius_px: Annotated[float, Field(gt=0)]
+    """Of every disk."""
+    conjugate: bool = False
+    """Whether the disks opposite, through the direct beam, belong to it."""
+
+
 class AnalysisSettings(_Settings):
     """Everything that changes a label."""
 
@@ -96,10 +109,24 @@ class AnalysisSettings(_Settings):
     cluster: ClusterSettings = ClusterSettings()
     momentum: MomentumSettings = MomentumSettings()
     lattice: LatticeSettings = LatticeSettings()
+    virtual: tuple[VirtualDetector, ...] = ()
+    """Apertures beside bright field and annular dark field."""
     roi: tuple[int, int, int, int] | None = None
     """Region of the scan, as first row, row after the last, first column, column after the last; None: all of it."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every random choice: same input, settings and seed give the same labels."""
+
+    @field_validator("virtual")
+    @classmethod
+    def _names_are_free(cls, detectors: tuple[VirtualDetector, ...]) -> tuple[VirtualDetector, ...]:
+        taken = {"bright_field", "annular_dark_field"}
+        for detector in detectors:
+            if detector.name in taken or detector.name.endswith("_mask"):
+                raise ValueError(
+                    f"the name '{detector.name}' is taken; choose another for each virtual detector"
+                )
+            taken.add(detector.name)
+        return detectors
 
     @property
     def settings_id(self) -> str:

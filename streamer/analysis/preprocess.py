@@ -17,10 +17,11 @@ from streamer.kernels.mask import (
     FeatureMask,
     decide_mask,
     detector_weights,
+    radius_map,
     reference_centre,
     usable_radius,
 )
-from streamer.settings import AnalysisSettings
+from streamer.settings import AnalysisSettings, VirtualDetector
 
 _SAMPLE_FRAMES = 256
 
@@ -69,7 +70,9 @@ class Extracted:
     features
         (n_usable, n_features) float32, in scan order of the usable positions.
     virtual
-        (n, 2) float32: bright field, annular dark field; NaN where not usable.
+        (n, 2 + m) float32: bright field, annular dark field, those of the settings; NaN where not usable.
+    weights
+        (2 + m, n_pixels) float32: what they are made with.
     binned
         (n_bins, n_pixels) float32: sum of the aligned patterns of each patch of neighbouring positions.
     bin_counts
@@ -78,6 +81,7 @@ class Extracted:
 
     features: NDArray[np.float32]
     virtual: NDArray[np.float32]
+    weights: NDArray[np.float32]
     binned: NDArray[np.float32]
     bin_counts: NDArray[np.int64]
 
@@ -188,8 +192,13 @@ def extract(
     n, n_pixels = scan.info.n_positions, shape[0] * shape[1]
     row_of = np.cumsum(aligned.usable) - 1
     features = np.empty((int(aligned.usable.sum()), len(mask.pixels)), np.float32)
-    virtual = np.full((n, 2), np.nan, np.float32)
-    weights = detector_weights(shape, aligned.beam.radius_px + 1.0, mask.ring)
+    weights = np.concatenate(
+        [
+            detector_weights(shape, aligned.beam.radius_px + 1.0, mask.ring),
+            *(aperture_weights(shape, detector)[None] for detector in settings.virtual),
+        ]
+    )
+    virtual = np.full((n, len(weights)), np.nan, np.float32)
     side = patch_side(scan.info.scan_shape, n_bins)
     patches = patch_index(scan.info.scan_shape, side)
     n_patches = int(patches.max()) + 1
@@ -209,4 +218,14 @@ def extract(
 
     run_pass(scan, lambda: None, step, executor, progress, cancel, band_rows=side)
     counts = np.bincount(patches, weights=aligned.usable, minlength=n_patches).astype(np.int64)
-    return Extracted(features, virtual, binned, counts)
+    return Extracted(features, virtual, weights, binned, counts)
+
+
+def aperture_weights(detector_shape: tuple[int, int], detector: VirtualDetector) -> NDArray[np.float32]:
+    """Weights (n_pixels,) of a virtual detector on the aligned pattern; rims fall off over one pixel."""
+    centre = reference_centre(detector_shape)
+    spots = np.array(detector.spots_yx)
+    if detector.conjugate:
+        spots = np.concatenate([spots, -spots])
+    rims = [detector.radius_px + 0.5 - radius_map(detector_shape, centre + spot) for spot in spots]
+    return np.clip(np.max(rims, axis=0), 0.0, 1.0).astype(np.float32).ravel()

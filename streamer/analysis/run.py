@@ -211,6 +211,9 @@ class _Assembly:
             "virtual/bright_field": self.extracted.virtual[:, 0].reshape(scan_shape),
             "virtual/annular_dark_field": self.extracted.virtual[:, 1].reshape(scan_shape),
         }
+        for row, detector in enumerate(self.settings.virtual, start=2):
+            arrays[f"virtual/{detector.name}"] = self.extracted.virtual[:, row].reshape(scan_shape)
+            arrays[f"virtual/{detector.name}_mask"] = self.extracted.weights[row].reshape(std.shape)
         attrs = {
             "alignment": {
                 "std_px": float(residual.std(axis=0).max()),

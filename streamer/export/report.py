@@ -50,6 +50,7 @@ def report_html(result: AnalysisResult) -> str:
         )
     if rows := lattice_rows(result):
         parts.append(_section("Lattice", _table(rows) + _picture(_lattice(result, look))))
+    parts.append(_section("Virtual images", _picture(_virtual(result, look))))
     parts.append(_section("Alignment", _picture(_alignment(result, look))))
     parts.append(_section("Settings and provenance", f"<pre>{escape(_provenance(result))}</pre>"))
     return (
@@ -183,6 +184,16 @@ def _lattice(result: AnalysisResult, look: Look) -> Figure:
             artist = figures.draw_image(place, image, look.scan, colour_map)
             figure.colorbar(artist, ax=place, shrink=0.8)
             place.set_title(title)
+    return figure
+
+
+def _virtual(result: AnalysisResult, look: Look) -> Figure:
+    names = [name for name in result.arrays if name.startswith("virtual/") and not name.endswith("_mask")]
+    figure, axes = _grid(len(names), 4, 48)
+    with rc_context(STYLE):
+        for place, name in zip(axes, names, strict=True):
+            figures.draw_image(place, result.arrays[name], look.scan, "gray")
+            place.set_title(name.removeprefix("virtual/").replace("_", " "))
     return figure
 
 

@@ -57,7 +57,7 @@ def the(beginning):
 def test_every_command_of_the_readme_is_run_here():
     run_here = (
         "make demo", "make test", "livestem monitor", "livestem simulate", "livestem replay",
-        "livestem analyze", "livestem view", "livestem inspect", "livestem doctor", *BY_HAND,
+        "livestem analyze", "livestem view", "livestem inspect", "livestem export", "livestem doctor", *BY_HAND,
     )  # fmt: skip
     assert [command for command in COMMANDS if not command.startswith(run_here)] == []
 
@@ -97,6 +97,9 @@ def test_simulate_replay_analyze_view_and_inspect(folder):
     in_folder(folder, the("livestem view simulated"))
     assert (folder / "window.png").stat().st_size > 20_000
     assert "16384" not in in_folder(folder, the("livestem inspect"))
+    written = in_folder(folder, the("livestem export")).split()
+    assert {Path(name).suffix for name in written} == {".html", ".svg", ".csv"}
+    assert all((folder / name).stat().st_size > 100 for name in written)
     import os
 
     before = Path.cwd()

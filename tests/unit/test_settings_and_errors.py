@@ -42,3 +42,10 @@ def test_a_file_that_is_no_toml_or_missing_is_said(tmp_path):
         load_settings(tmp_path / "bad.toml")
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize("names", [["bright_field"], ["a", "a"], ["a_mask"]])
+def test_names_of_virtual_detectors_are_free(names):
+    virtual = [{"name": name, "spots_yx": [[0, 20]], "radius_px": 3} for name in names]
+    with pytest.raises(SettingsError, match=f"the name '{names[-1]}' is taken"):
+        analysis_settings({"virtual": virtual})

@@ -6,6 +6,7 @@ import pytest
 from simulators import cross_section, nanoprism
 from simulators.truth import many_to_one_accuracy
 from streamer import analyze, open_scan
+from streamer.settings import analysis_settings
 from tests.simulated import simulate
 
 
@@ -50,6 +51,29 @@ def test_the_prisms_lattice_is_that_of_silver(prism):
     # The two-dimensional cell along [111]: a / sqrt(6).
     assert np.nanmean(constant[inside]) == pytest.approx(nanoprism.LATTICE_A / 10 / np.sqrt(6), rel=2e-3)
     assert np.isfinite(constant[inside]).mean() > 0.98
+
+
+def test_dark_fields_of_conjugate_disks_show_the_two_sides_of_the_contour(tmp_path_factory):
+    spot = nanoprism.silver().basis_yx[0] * 19.687 / 0.52  # {220} in px
+    virtual = [
+        {"name": "g", "spots_yx": [spot], "radius_px": 3.5},
+        {"name": "minus_g", "spots_yx": [-spot], "radius_px": 3.5},
+        {"name": "both", "spots_yx": [spot], "radius_px": 3.5, "conjugate": True},
+    ]
+    scan = simulate(tmp_path_factory.mktemp("dark-fields"), (32, 40), "nanoprism")
+    off = {"enabled": False}
+    with open_scan(scan.raw) as opened:
+        arrays = analyze(
+            opened, analysis_settings({"virtual": virtual, "momentum": off, "lattice": off})
+        ).arrays
+    np.testing.assert_allclose(
+        arrays["virtual/both"], arrays["virtual/g"] + arrays["virtual/minus_g"], rtol=1e-3
+    )
+    assert arrays["virtual/g_mask"].sum() == pytest.approx(np.pi * 3.5**2, rel=0.02)
+    inside = scan.specimen.phase == nanoprism.PRISM
+    side = scan.specimen.ripple_region == 1
+    brighter = arrays["virtual/minus_g"] > arrays["virtual/g"]
+    assert (brighter == side)[inside].mean() > 0.9
 
 
 def test_flakes_and_stripes_of_the_superlattice_are_found(tmp_path_factory):
