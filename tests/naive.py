@@ -155,7 +155,7 @@ def place_disk(frame, centre_y, centre_x, table, disk_px, steps_per_px):
     y, x = np.indices(frame.shape)
     distance = np.hypot(y - centre_y, x - centre_x)
     step = np.floor(distance * steps_per_px + 0.5).astype(int)
-    inside = step < len(table)
+    inside = distance <= (len(table) - 1) / steps_per_px
     value = np.where(inside, frame.astype(np.float64) * table[np.minimum(step, len(table) - 1)], 0.0)
     disk = np.where(inside, np.clip(disk_px + 0.5 - distance, 0, 1), 0.0)
     return (value * (y - centre_y)).sum(), (value * (x - centre_x)).sum(), (frame * disk).sum()

@@ -1,13 +1,11 @@
 """Bragg disks of a mean pattern: found, indexed, and made ready to be looked for in single patterns."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import trapezoid
 from scipy.ndimage import convolve, gaussian_filter, maximum_filter, median_filter
-from scipy.optimize import curve_fit
-from scipy.special import erfc
 
 from streamer.analysis.preprocess import Aligned
 from streamer.kernels.align import BLUR_PX2, windowed_centre
@@ -42,7 +40,11 @@ class LeafLattice:
 
 
 def find_lattice(
-    mean: NDArray[np.float64], aligned: Aligned, n_patterns: int, settings: AnalysisSettings
+    mean: NDArray[np.float64],
+    aligned: Aligned,
+    n_patterns: int,
+    disk: NDArray[np.float64],
+    settings: AnalysisSettings,
 ) -> LeafLattice | None:
     """Bragg disks of a mean pattern and the lattice they lie on; None where no single lattice explains them.
 
@@ -54,6 +56,8 @@ def find_lattice(
         Outcome of the first pass.
     n_patterns
         How many patterns the mean is of.
+    disk
+        Of `direct_beam_profile`.
     settings
         Of the analysis.
     """
@@ -76,10 +80,7 @@ def find_lattice(
     if basis is None:
         return None
     offsets = np.rint((spots[explained, :2] - reference) @ np.linalg.inv(basis)) @ basis
-    disk, edge_px = direct_beam_profile(aligned)
-    return LeafLattice(
-        basis, _spot_plan(offsets, spots[explained, 2], background, disk, edge_px, aligned, settings)
-    )
+    return LeafLattice(basis, _spot_plan(offsets, spots[explained, 2], background, disk, aligned, settings))
 
 
 def _disks(
@@ -88,7 +89,9 @@ def _disks(
     """Pixels (m, 2) at which a disk stands above its local background, and beyond the error of the mean."""
     shape = (mean.shape[0], mean.shape[1])
     radius_px = aligned.beam.radius_px
-    background = np.maximum(median_filter(mean, SPOT_WINDOW_PX, mode="nearest"), 0.0)
+    # Of every second pixel: a background needs no more, and a median of 21 x 21 pixels is dear.
+    coarse = median_filter(mean[::2, ::2], SPOT_WINDOW_PX // 2, mode="nearest")
+    background = np.maximum(coarse, 0.0).repeat(2, axis=0).repeat(2, axis=1)[: shape[0], : shape[1]]
     disk = np.clip(radius_px + 0.5 - radius_map((33, 33), np.array([16.0, 16.0])), 0.0, 1.0)
     disk = disk[np.ix_(disk.any(axis=1), disk.any(axis=0))]
     rise, under = convolve(mean - background, disk), convolve(background, disk)
@@ -135,37 +138,48 @@ def smooth_background(
     return rings + slow / np.maximum(weight, 1e-6)
 
 
-def direct_beam_profile(aligned: Aligned) -> tuple[NDArray[np.float64], float]:
+def direct_beam_profile(aligned: Aligned) -> NDArray[np.float64]:
     """Shape of a disk as the detector sees it, from the direct beam of the mean pattern.
 
     Resampling blurred that one by a known amount, which is taken out: single frames are not resampled.
 
     Returns
     -------
-    profile
-        Against the distance from the centre in steps of 1 / `STEPS_PER_PX`, sum 1 over the detector's pixels.
-    edge_px
-        Softness of its rim.
+    Against the distance from the centre in steps of 1 / `STEPS_PER_PX`, sum 1 over the detector's pixels.
     """
     shape = (aligned.mean.shape[0], aligned.mean.shape[1])
     distance = radius_map(shape, reference_centre(shape)).ravel()
     near = distance < aligned.beam.radius_px + REACH_PX
-    pattern = aligned.mean.ravel()[near]
+    distance, pattern = distance[near], aligned.mean.ravel()[near]
+    candidates = [
+        (radius_px, edge_px)
+        for radius_px in aligned.beam.radius_px + np.arange(-1.0, 1.01, 0.1)
+        for edge_px in np.arange(0.5, 2.01, 0.05)
+    ]
+    misfits = []
+    for candidate in candidates:
+        disk = _soft_disk(distance, *candidate)
+        # Height and floor follow by linear regression: what they leave is the misfit.
+        slope = np.cov(disk, pattern)[0, 1] / disk.var(ddof=1)
+        misfits.append((pattern - slope * disk).var())
+    radius_px, edge_px = candidates[int(np.argmin(misfits))]
+    edge_px = np.sqrt(max(edge_px**2 - BLUR_PX2, MIN_EDGE_PX**2))
+    steps = np.arange(int((radius_px + REACH_PX) * STEPS_PER_PX) + 1) / STEPS_PER_PX
+    profile = _soft_disk(steps, radius_px, edge_px)
+    return profile / _integral(2 * np.pi * steps * profile)
 
-    def model(
-        distance_px: NDArray[np.float64], height: float, radius_px: float, edge_px: float, floor: float
-    ):
-        return floor + height * 0.5 * erfc((distance_px - radius_px) / (np.sqrt(2.0) * edge_px))
 
-    start = (pattern.max(), aligned.beam.radius_px, 1.0, 0.0)
-    try:
-        (_, radius_px, edge_px, _), _ = curve_fit(model, distance[near], pattern, start)
-    except RuntimeError:
-        radius_px, edge_px = start[1:3]
-    edge_px = float(np.sqrt(max(edge_px**2 - BLUR_PX2, MIN_EDGE_PX**2)))
-    steps = np.arange(int((abs(radius_px) + REACH_PX) * STEPS_PER_PX) + 1) / STEPS_PER_PX
-    profile = model(steps, 1.0, abs(radius_px), edge_px, 0.0)
-    return profile / trapezoid(2 * np.pi * steps * profile, steps), edge_px
+_ERFC_AT = np.linspace(-4.0, 4.0, 801)
+_ERFC = np.array([math.erfc(x) for x in _ERFC_AT])
+
+
+def _soft_disk(distance: NDArray[np.float64], radius_px: float, edge_px: float) -> NDArray[np.float64]:
+    return 0.5 * np.interp((distance - radius_px) / (np.sqrt(2.0) * edge_px), _ERFC_AT, _ERFC)
+
+
+def _integral(values: NDArray[np.float64]) -> float:
+    """By the trapezoidal rule, in steps of 1 / `STEPS_PER_PX`."""
+    return float(values.sum() - 0.5 * (values[0] + values[-1])) / STEPS_PER_PX
 
 
 def _spot_plan(
@@ -173,7 +187,6 @@ def _spot_plan(
     masses: NDArray[np.float64],
     background: NDArray[np.float64],
     disk: NDArray[np.float64],
-    edge_px: float,
     aligned: Aligned,
     settings: AnalysisSettings,
 ) -> SpotPlan:
@@ -188,7 +201,7 @@ def _spot_plan(
     for s, mass in enumerate(np.maximum(masses, 1e-12)):
         floor = max(float(smooth[tuple(np.rint(places[s]).astype(int))]), 1e-3 * mass * disk[0])
         weight = -mass * slope / (mass * disk + floor)
-        information[s] = trapezoid(np.pi * steps * weight * -mass * slope, steps)
+        information[s] = _integral(np.pi * steps * weight * -mass * slope)
         scores[s, 1:] = weight[1:] / steps[1:]
         place_disk(smooth, places[s, 0], places[s, 1], scores[s], aligned.beam.radius_px, under[s])
     return SpotPlan(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.bragg import LeafLattice, find_lattice, is_hexagonal
+from streamer.analysis.bragg import LeafLattice, direct_beam_profile, find_lattice, is_hexagonal
 from streamer.analysis.passes import Block
 from streamer.analysis.preprocess import Aligned, Extracted
 from streamer.cluster.tree import ClusterTree
@@ -79,15 +79,18 @@ class LatticeStage:
         n = len(leaf_of)
         self._aligned, self._leaf_of = aligned, leaf_of
         self.leaves: dict[int, LeafLattice] = {}
-        for node in tree.leaves() if settings.lattice.enabled else ():
-            mean, count = _mean_of_leaf(extracted, patches, leaf_of, node.id)
-            if count:
-                found = find_lattice(mean.reshape(shape), aligned, count, settings)
-                if found is not None:
-                    self.leaves[node.id] = found
         self._out = Lattices(
             np.full((n, 2, 2), np.nan), np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
         )
+        if not settings.lattice.enabled:
+            return
+        disk = direct_beam_profile(aligned)
+        for node in tree.leaves():
+            mean, count = _mean_of_leaf(extracted, patches, leaf_of, node.id)
+            if count:
+                found = find_lattice(mean.reshape(shape), aligned, count, disk, settings)
+                if found is not None:
+                    self.leaves[node.id] = found
 
     def step(self, block: Block) -> None:
         """Measure the patterns of a block."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
@@ -96,16 +97,23 @@ def analyze(
     clock = _Clock()
     if settings.roi is not None:
         scan = RegionOfScan(scan, settings.roi)
-    with ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor:
+    with (
+        # For the whole of it: two stages run side by side, and a limit set in one would end in the other.
+        threadpool_limits(1),
+        ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor,
+        ThreadPoolExecutor(1) as beside,
+    ):
         with clock.stage("align", progress) as told:
             aligned = align_scan(scan, settings, executor, told, cancel)
             mask = choose_mask(aligned, settings)
         with clock.stage("features", progress) as told:
             extracted = extract(scan, aligned, mask, settings, executor, told, cancel)
         with clock.stage("hierarchy", progress) as told:
+            # Neither fills all processors all the time.
+            pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor)
             hierarchy = _divide(extracted, settings, executor, told, cancel)
         with clock.stage("momentum", progress):
-            momentum = _momentum(scan, aligned, extracted, settings, executor)
+            momentum = pixels.result()
         leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
         leaf_of[aligned.usable] = hierarchy.leaf_of
         with clock.stage("patterns", progress) as told:

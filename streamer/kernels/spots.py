@@ -102,18 +102,14 @@ def fit_lattices(frames, rows, centres_yx, defects, max_bad, plan, rounds, mende
         out.residual[row] = np.nan
         out.mass[row] = np.nan
         out.noise[row] = np.nan
-        centre_y, centre_x = centres_yx[row, 0], centres_yx[row, 1]
-        if np.isnan(centre_y) or count_bad(frames[row]) > max_bad:
+        n_bad = count_bad(frames[row])
+        if np.isnan(centres_yx[row, 0]) or n_bad > max_bad:
             continue
-        mend_frame(frames[row], defects, mended)
-        matrix[0, 0] = matrix[1, 1] = 1.0
-        matrix[0, 1] = matrix[1, 0] = 0.0
-        ok = True
-        residual = mass = noise = 0.0
-        for _ in range(rounds):
-            ok, residual, mass, noise = _one_round(mended, centre_y, centre_x, plan, matrix, found)
-            if not ok:
-                break
+        if n_bad or defects.shape[0]:
+            mend_frame(frames[row], defects, mended)
+            ok, residual, mass, noise = _fit(mended, centres_yx[row], plan, rounds, matrix, found)
+        else:
+            ok, residual, mass, noise = _fit(frames[row], centres_yx[row], plan, rounds, matrix, found)
         if ok:
             out.matrix[row] = matrix
             out.residual[row] = residual
@@ -128,7 +124,7 @@ def place_disk(frame, centre_y, centre_x, table, disk_px, out):
     Parameters
     ----------
     frame
-        (det_y, det_x) float32, finite.
+        (det_y, det_x), finite.
     centre_y, centre_x
         px; the table's reach must lie on the detector.
     table
@@ -144,18 +140,37 @@ def place_disk(frame, centre_y, centre_x, table, disk_px, out):
     mass = 0.0
     for y in range(math.ceil(centre_y - reach), math.floor(centre_y + reach) + 1):
         dy = y - centre_y
-        for x in range(math.ceil(centre_x - reach), math.floor(centre_x + reach) + 1):
-            dx = x - centre_x
-            distance = math.sqrt(dy * dy + dx * dx)
-            step = int(distance * STEPS_PER_PX + 0.5)
-            if step < table.shape[0]:
-                value = frame[y, x] * table[step]
-                total_y += value * dy
-                total_x += value * dx
-                mass += frame[y, x] * min(max(disk_px + 0.5 - distance, 0.0), 1.0)
+        # Only the pixels within reach of this row: a circle, not its square.
+        half = math.sqrt(max(reach * reach - dy * dy, 0.0))
+        first, last = math.ceil(centre_x - half), math.floor(centre_x + half)
+        row = frame[y, first : last + 1]
+        row_sum = np.float32(0.0)
+        for i in range(row.shape[0]):
+            dx = np.float32(first + i - centre_x)
+            distance = math.sqrt(np.float32(dy * dy) + dx * dx)
+            step = min(int(distance * np.float32(STEPS_PER_PX) + np.float32(0.5)), table.shape[0] - 1)
+            value = np.float32(row[i]) * table[step]
+            row_sum += value
+            total_x += value * dx
+            mass += row[i] * min(max(np.float32(disk_px + 0.5) - distance, np.float32(0.0)), np.float32(1.0))
+        total_y += row_sum * dy
     out[0] = total_y
     out[1] = total_x
     out[2] = mass
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _fit(frame, centre_yx, plan, rounds, matrix, found):
+    """The matrix of one frame, beginning with that of the plan."""
+    matrix[0, 0] = matrix[1, 1] = 1.0
+    matrix[0, 1] = matrix[1, 0] = 0.0
+    ok = True
+    residual = mass = noise = 0.0
+    for _ in range(rounds):
+        ok, residual, mass, noise = _one_round(frame, centre_yx[0], centre_yx[1], plan, matrix, found)
+        if not ok:
+            break
+    return ok, residual, mass, noise
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
