@@ -27,6 +27,8 @@ MIN_PATTERN_SIGNIFICANCE = 5.0
 """Of the disks' intensity in a pattern, in standard deviations of shot noise."""
 QUALITY_HALF_PX = 0.5
 """Root mean square distance of the disks from the lattice, along an axis, at which the quality is a half."""
+LARGEST_STRAIN = 0.08
+"""No crystal stands more: a basis that would need it is another one of the same lattice."""
 RESAMPLED_NOISE = ((1.0 - BLUR_PX2) ** 2 + 0.5 * BLUR_PX2**2) ** 2
 """Share of a pixel's variance that is left after resampling; see `shift_weights`."""
 
@@ -176,7 +178,7 @@ def _mean_of_leaf(
 def nearest_equivalent(
     basis_yx: NDArray[np.float64], reference_yx: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The basis of the same lattice that is strained least from the reference and, of those, turned least.
+    """The basis of the same lattice that is turned least from the reference, without more strain than is real.
 
     Of a twin that is the reference's own lattice, turned.
     """
@@ -185,7 +187,7 @@ def nearest_equivalent(
     pairs = np.array([(a, b) for a in vectors for b in vectors])
     same = np.linalg.det(pairs) * np.sign(np.linalg.det(reference_yx)) > 0.5 * abs(np.linalg.det(basis_yx))
     rotation, strain = rotation_and_strain(pairs[same], reference_yx)
-    cost = np.abs(strain).sum(axis=1).round(2) * 1e3 + np.abs(rotation)
+    cost = 100.0 * np.maximum(np.abs(strain).max(axis=1) - LARGEST_STRAIN, 0.0) + np.abs(rotation)
     return pairs[same][int(cost.argmin())]
 
 

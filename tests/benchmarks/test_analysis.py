@@ -1,6 +1,9 @@
 """Speed as ratios within one run: `make benchmark`. Figures with machine and date: docs/performance.md."""
 
+import json
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -57,3 +60,23 @@ def test_analysis_of_a_scan_and_the_bound_of_shot_noise(tmp_path):
     electrons = 60000 * scan.maker.direct_share(np.arange(scan.maker.n_positions)).mean()
     second_moment = 3.077**2 / 4 + 0.577**2
     print(f"drift error {error} px, bound {np.sqrt(second_moment / electrons):.5f} px")
+
+
+def test_analysis_of_256_x_256_against_the_straightforward_version(tmp_path):
+    """Processes from start to end, the file in the page cache, kernels compiled; about four minutes."""
+    scan = simulate(tmp_path, (256, 256))
+    np.fromfile(scan.raw, "<f4").sum()
+
+    def run(*arguments):
+        begin = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=True)
+        return time.perf_counter() - begin, done.stdout
+
+    ours = []
+    for repeat in range(4):
+        result = tmp_path / f"{repeat}.h5"
+        took, said = run("streamer.cli.main", "analyze", str(scan.raw), "--out", str(result), "--json")
+        ours.append(took)
+    theirs, stages = run("tests.benchmarks.straightforward", str(scan.raw), str(256 * 256))
+    report("analysis of 256 x 256, process start to result", statistics.median(ours[1:]), theirs, "s")
+    print("ours", json.loads(said)["seconds"], "straightforward: leaves, alignment, hierarchy", stages)

@@ -82,6 +82,9 @@ def test_flakes_and_stripes_of_the_superlattice_are_found(tmp_path_factory):
     assert many_to_one_accuracy(labels[0], specimen.flake) >= 0.98
     assert many_to_one_accuracy(labels[1], specimen.phase, max_clusters=8) >= 0.98
     assert len(np.unique(labels[-1][specimen.flake < 0])) <= 2
+    crystal = specimen.flake >= 0
+    off = (result.arrays["lattice/rotation_rad"] - specimen.rotation_rad)[crystal]
+    assert np.nanstd(off) < np.deg2rad(0.1)
 
 
 def test_momentum_space_shows_every_orientation_and_the_twin(tmp_path_factory):
