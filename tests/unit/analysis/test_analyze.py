@@ -121,7 +121,7 @@ def test_values_by_hand_win_and_both_values_are_kept(scan):
     assert "momentum/labels" not in result.arrays
 
 
-@pytest.mark.parametrize("dose", [60000.0, 8000.0])
+@pytest.mark.parametrize("dose", [60000.0, 8000.0, 2000.0])
 def test_film_alone_is_one_cluster_and_keeps_no_trace_of_the_fraction_of_a_pixel(tmp_path, dose):
     scan = simulate(tmp_path, (40, 56), "film", dose)
     with open_scan(scan.raw) as opened:
