@@ -79,6 +79,23 @@ class MomentumSettings(_Settings):
     """Length of the binned real-space image of a detector pixel."""
 
 
+class ManifoldSettings(_Settings):
+    """Feature vectors as points in three dimensions, for display."""
+
+    method: Literal["none", "pca", "umap"] = "pca"
+    """"pca": three principal components, at once; "umap": needs the extra `manifold`, some seconds."""
+    nodes: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
+    """Names of the nodes; "all" is the root."""
+    n_neighbours: Annotated[int, Field(ge=2, le=200)] = 15
+    """Of UMAP."""
+    min_dist: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Of UMAP."""
+    max_points: Annotated[int, Field(ge=256)] = 8192
+    """Most patterns that UMAP arranges; the others are placed between their nearest neighbours among these."""
+    seeded: bool = True
+    """Whether UMAP gives the same points again; without it, it uses all processors."""
+
+
 class LatticeSettings(_Settings):
     """The lattice of every pattern, from its Bragg disks."""
 
@@ -109,6 +126,7 @@ class AnalysisSettings(_Settings):
     cluster: ClusterSettings = ClusterSettings()
     momentum: MomentumSettings = MomentumSettings()
     lattice: LatticeSettings = LatticeSettings()
+    manifold: ManifoldSettings = ManifoldSettings()
     virtual: tuple[VirtualDetector, ...] = ()
     """Apertures beside bright field and annular dark field."""
     roi: tuple[int, int, int, int] | None = None

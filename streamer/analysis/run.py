@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
+from streamer.analysis.manifold import Manifold, embed_nodes, import_umap, remark_on_nodes
 from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import (
     Aligned,
@@ -37,7 +38,7 @@ from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, us
 from streamer.model import LABEL_NOT_VISITED
 from streamer.settings import AnalysisSettings
 
-STAGES = ("align", "features", "hierarchy", "momentum", "patterns")
+STAGES = ("align", "features", "hierarchy", "momentum", "patterns", "manifold")
 """Names of the stages, in order, as progress and timings use them."""
 
 FEATURE_TRANSFORM = "aligned intensities at the feature pixels, row order"
@@ -66,7 +67,7 @@ def analyze(
     cancel: Cancel | None = None,
     n_threads: int | None = None,
 ) -> AnalysisResult:
-    """Align, mask, cluster in real space, cluster in momentum space.
+    """Align, mask, cluster in real space and in momentum space, measure lattices, arrange patterns as points.
 
     Same scan, settings and seed give the same labels on any number of threads.
 
@@ -88,13 +89,15 @@ def analyze(
     FileFormatError
         The scan holds no usable pattern.
     SettingsError
-        The region of the settings does not lie within the scan.
+        The region of the settings does not lie within the scan; or a UMAP is asked for and not installed.
     ScanStopped
         Cancelled.
     """
     settings = settings or AnalysisSettings()
     cancel = cancel or Cancel()
     clock = _Clock()
+    if settings.manifold.method == "umap":
+        import_umap()
     if settings.roi is not None:
         scan = RegionOfScan(scan, settings.roi)
     with (
@@ -127,8 +130,18 @@ def analyze(
                 scan, settings, aligned, leaf_of, tree, weights, lattice, executor, told, cancel
             )
             lattices = lattice.maps(scan.info.calibration)
+        with clock.stage("manifold", progress) as told:
+            manifolds = embed_nodes(
+                extracted.features,
+                np.flatnonzero(aligned.usable),
+                hierarchy.leaf_of,
+                tree,
+                settings,
+                told,
+                cancel,
+            )
     return _Assembly(
-        scan, settings, aligned, mask, extracted, hierarchy, momentum, means, lattices, leaf_of
+        scan, settings, aligned, mask, extracted, hierarchy, momentum, means, lattices, manifolds, leaf_of
     ).result(clock.seconds)
 
 
@@ -175,6 +188,7 @@ class _Assembly:
     momentum: MomentumClusters | None
     means: NodeMeans
     lattices: LatticeMaps
+    manifolds: list[Manifold]
     leaf_of: NDArray[np.int32]
 
     def result(self, seconds: dict[str, float]) -> AnalysisResult:
@@ -193,6 +207,12 @@ class _Assembly:
         if self.settings.lattice.enabled:
             lattice_arrays, array_attrs["lattice"] = self._lattice()
             arrays |= lattice_arrays
+        for manifold in self.manifolds:
+            where = f"manifold/{manifold.node_id}"
+            arrays[f"{where}/points"], arrays[f"{where}/scan_index"] = manifold.points, manifold.scan_index
+            array_attrs[where] = {"method": manifold.method}
+        if remark := remark_on_nodes(self.settings.manifold, tree):
+            array_attrs["manifold"] = {"remark": remark}
         momentum_nodes = ()
         if self.momentum:
             momentum_nodes = tuple(self.momentum.hierarchy.tree.nodes)

@@ -32,6 +32,11 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     help="Repeat that analysis: its source (unless FILE is given), its settings, its seed.",
 )
 @click.option("--momentum/--no-momentum", default=None, help="Momentum-space clusters.  [default: momentum]")
+@click.option(
+    "--manifold/--no-manifold",
+    default=None,
+    help="UMAP of the patterns in three dimensions, or nothing of the kind.  [default: principal components]",
+)
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -44,6 +49,7 @@ def command(
     roi: str | None,
     from_result: Path | None,
     momentum: bool | None,
+    manifold: bool | None,
     threads: int | None,
     as_json: bool,
 ) -> int:
@@ -52,9 +58,9 @@ def command(
         raise SettingsError(
             f"--out names one result, {len(files)} files are given. Leave --out away for several files."
         )
-    settings = _settings(settings_path, levels, seed, k_values, roi, momentum)
+    settings = _settings(settings_path, levels, seed, k_values, roi, momentum, manifold)
     if from_result is not None:
-        changed = (settings_path, levels, seed, roi, momentum) != (None,) * 5 or k_values
+        changed = (settings_path, levels, seed, roi, momentum, manifold) != (None,) * 6 or k_values
         done = [_repeat(from_result, files, out, threads, bool(changed))]
     elif not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
@@ -75,6 +81,7 @@ def _settings(
     k_values: tuple[str, ...],
     roi: str | None,
     momentum: bool | None,
+    manifold: bool | None,
 ) -> Any:
     from streamer.settings import AnalysisSettings, analysis_settings, load_settings
 
@@ -85,6 +92,8 @@ def _settings(
         values["seed"] = seed
     if momentum is not None:
         values["momentum"]["enabled"] = momentum
+    if manifold is not None:
+        values["manifold"]["method"] = "umap" if manifold else "none"
     if roi is not None:
         match = re.fullmatch(r"(\d+):(\d+),(\d+):(\d+)", roi)
         if not match:
@@ -151,7 +160,9 @@ def _analyze_one(
         "n_features": result.array_attrs["mask"]["n_features"],
         "alignment_std_px": alignment["std_px"],
         "alignment_mean_error_px": alignment["mean_error_px"],
-        "remark": alignment["remark"],
+        "remark": " ".join(
+            filter(None, [alignment["remark"], result.array_attrs.get("manifold", {}).get("remark")])
+        ),
         "settings_id": result.attrs["settings_id"],
         "seconds": result.seconds,
     }

@@ -168,6 +168,30 @@ def draw_momentum_map(axes: Axes, result: AnalysisResult, look: Look, level: int
     _finish_image(axes, labels.shape, look.detector)
 
 
+def manifold_ids(result: AnalysisResult) -> list[int]:
+    """Nodes of which the result has points in three dimensions."""
+    return [int(name.split("/")[1]) for name in result.arrays if name.endswith("/points")]
+
+
+def draw_manifold(
+    axes: Axes, result: AnalysisResult, look: Look, node_id: int, of_axes: tuple[int, int]
+) -> None:
+    """Two of the three dimensions of a node's points, coloured by leaf; drawn as pixels in any format."""
+    points = result.arrays[f"manifold/{node_id}/points"]
+    labels = result.label_maps[-1].ravel()[result.arrays[f"manifold/{node_id}/scan_index"]]
+    colours = np.array([look.colours.get(int(label), _EMPTY) for label in np.unique(labels)])
+    axes.scatter(
+        *(points[:, axis] for axis in of_axes),
+        c=colours[np.searchsorted(np.unique(labels), labels)],
+        s=max(0.3, min(8.0, 4000 / len(points))),
+        lw=0,
+        rasterized=True,
+    )
+    kind = "component" if result.array_attrs[f"manifold/{node_id}"]["method"] == "pca" else "UMAP"
+    axes.set(xlabel=f"{kind} {of_axes[0] + 1}", ylabel=f"{kind} {of_axes[1] + 1}", xticks=[], yticks=[])
+    axes.set_aspect("equal", "datalim")
+
+
 def draw_lattice_histogram(
     axes: Axes, result: AnalysisResult, look: Look, name: str, text: str, factor: float
 ) -> None:

@@ -42,6 +42,8 @@ def report_html(result: AnalysisResult) -> str:
     if differences := _differences(result, look):
         parts.append(_section("Differences of siblings from their parent's mean", _picture(differences)))
     parts.append(_section("Number of clusters", _picture(_elbows(result))))
+    if figures.manifold_ids(result):
+        parts.append(_section("Manifold", _picture(_manifold(result, look))))
     if result.momentum_nodes:
         parts.append(
             _section(
@@ -151,6 +153,17 @@ def _elbows(result: AnalysisResult) -> Figure:
     with rc_context(STYLE):
         for place, node in zip(axes, nodes, strict=True):
             figures.draw_elbow(place, result, node)
+    return figure
+
+
+def _manifold(result: AnalysisResult, look: Look) -> Figure:
+    ids, views = figures.manifold_ids(result), ((0, 1), (0, 2), (1, 2))
+    figure, axes = _grid(3 * len(ids), 3, 56)
+    with rc_context(STYLE):
+        for number, place in enumerate(axes):
+            node_id = ids[number // 3]
+            figures.draw_manifold(place, result, look, node_id, views[number % 3])
+            place.set_title(f"node {result.nodes[node_id].name}")
     return figure
 
 

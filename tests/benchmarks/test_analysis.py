@@ -5,14 +5,21 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.manifold import trustworthiness
 
 from streamer import open_scan
+from streamer.analysis.manifold import embed
+from streamer.analysis.passes import Cancel
+from streamer.analysis.preprocess import align_scan, choose_mask, extract
 from streamer.analysis.run import analyze
 from streamer.cluster.lloyd import kmeans
+from streamer.settings import AnalysisSettings, ManifoldSettings
+from tests.benchmarks.measure import interleaved
 from tests.simulated import simulate
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
@@ -43,6 +50,42 @@ def test_kmeans_against_scikit_learn_with_ten_starts(k):
     ours = seconds(lambda: kmeans(features, k, np.random.default_rng(0)), repeats=3)
     theirs = seconds(lambda: KMeans(k, n_init=10, random_state=0).fit(features), repeats=1)
     report(f"K-means, K = {k}, 16,384 x 700", ours, theirs, "s (scikit-learn, 10 starts)")
+
+
+def test_manifold_against_umap_with_its_defaults(tmp_path):
+    """65,536 patterns of a junction; structure kept: trustworthiness of 3,000 of them."""
+    umap = pytest.importorskip("umap")
+    scan = simulate(tmp_path, (256, 256))
+    settings = AnalysisSettings()
+    with open_scan(scan.raw) as opened, ThreadPoolExecutor(2) as executor:
+        aligned = align_scan(opened, settings, executor, lambda fraction: None, Cancel())
+        mask = choose_mask(aligned, settings)
+        features = extract(
+            opened, aligned, mask, settings, executor, lambda fraction: None, Cancel()
+        ).features
+    sample = np.sort(np.random.default_rng(0).choice(len(features), 3000, replace=False))
+    made = {}
+
+    def kept(name):
+        return trustworthiness(features[sample], made[name][sample], n_neighbors=15)
+
+    def ours(seeded):
+        made["ours"] = embed(features, ManifoldSettings(method="umap", seeded=seeded), 0)
+
+    def theirs():
+        made["umap-learn"] = umap.UMAP(n_components=3).fit_transform(features)
+
+    umap.UMAP(n_components=3).fit_transform(features[:5000])  # compiles
+    times = interleaved(
+        {"seeded": lambda: ours(True), "free": lambda: ours(False), "theirs": theirs}, rounds=1
+    )
+    report(
+        "UMAP of 65,536 patterns, seeded", times["seeded"], times["theirs"], "s (umap-learn, its defaults)"
+    )
+    report(
+        "UMAP of 65,536 patterns, not seeded", times["free"], times["theirs"], "s (umap-learn, its defaults)"
+    )
+    report("trustworthiness", kept("ours"), kept("umap-learn"))
 
 
 def test_analysis_of_a_scan_and_the_bound_of_shot_noise(tmp_path):

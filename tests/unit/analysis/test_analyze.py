@@ -58,7 +58,7 @@ def test_every_array_of_the_contract_is_there_with_its_shape(result):
     }
     assert {name: result.arrays[name].shape for name in shapes} == shapes
     assert result.arrays["hierarchy/centroids"].shape == (n_nodes, result.array_attrs["mask"]["n_features"])
-    assert set(result.seconds) == {"align", "features", "hierarchy", "momentum", "patterns"}
+    assert set(result.seconds) == {"align", "features", "hierarchy", "momentum", "patterns", "manifold"}
 
 
 def test_mean_patterns_are_those_of_the_members_and_parents_hold_their_children(result):
@@ -189,7 +189,7 @@ def test_progress_runs_through_the_stages_in_order(scan):
     with open_scan(scan.raw) as opened:
         analyze(opened, progress=lambda name, fraction: told.append((name, fraction)))
     names = list(dict.fromkeys(name for name, _ in told))
-    assert names == ["align", "features", "hierarchy", "momentum", "patterns"]
+    assert names == ["align", "features", "hierarchy", "momentum", "patterns", "manifold"]
     assert all(0 <= fraction <= 1 for _, fraction in told)
 
 

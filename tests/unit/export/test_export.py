@@ -93,9 +93,16 @@ def test_the_report_is_one_whole_file_that_needs_no_network(result):
     tags.feed(text)
     assert tags.open == []
     assert "script" not in tags.seen
-    assert tags.seen.count("img") == 9
+    assert tags.seen.count("img") == 10
     assert all(source.startswith("data:image/png;base64,") for source in tags.sources)
-    for words in (result.attrs["settings_id"], "Momentum space", "Lattice", "&quot;seed&quot;: 0", "2.1"):
+    for words in (
+        result.attrs["settings_id"],
+        "Momentum space",
+        "Manifold",
+        "Lattice",
+        "&quot;seed&quot;: 0",
+        "2.1",
+    ):
         assert words in text
 
 
