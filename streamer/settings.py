@@ -105,6 +105,37 @@ class LatticeSettings(_Settings):
     """How far, in shares of the local background, a node's mean pattern must rise where a Bragg disk is."""
 
 
+class SplitEdit(_Settings):
+    """A node divided anew: its branch is dropped and made again, down to `cluster.levels`."""
+
+    edit: Literal["split"]
+    node: str
+    """Name of the node ("all", "2", "2.1")."""
+    k: Annotated[int, Field(ge=1, le=32)] | None = None
+    """Number of its children, 1: a leaf; None: the automatic choice, which re-runs the branch."""
+
+
+class MergeEdit(_Settings):
+    """Siblings made one leaf, under the name of the first."""
+
+    edit: Literal["merge"]
+    nodes: Annotated[tuple[str, ...], Field(min_length=2)]
+    """Names of the nodes, children of one parent."""
+
+
+class RenameEdit(_Settings):
+    """A title for people, beside the name that says where a node stands."""
+
+    edit: Literal["rename"]
+    node: str
+    """Name of the node."""
+    title: Annotated[str, Field(max_length=60)]
+    """Its title; "" takes it away."""
+
+
+TreeEdit = SplitEdit | MergeEdit | RenameEdit
+
+
 class VirtualDetector(_Settings):
     """An aperture placed by hand, on Bragg disks for instance: its image is in the result as ``/virtual/<name>``."""
 
@@ -129,6 +160,8 @@ class AnalysisSettings(_Settings):
     manifold: ManifoldSettings = ManifoldSettings()
     virtual: tuple[VirtualDetector, ...] = ()
     """Apertures beside bright field and annular dark field."""
+    edits: tuple[Annotated[TreeEdit, Field(discriminator="edit")], ...] = ()
+    """Changes of the hierarchy by hand, in the order they were made."""
     roi: tuple[int, int, int, int] | None = None
     """Region of the scan, as first row, row after the last, first column, column after the last; None: all of it."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -32,6 +32,7 @@ from streamer.analysis.preprocess import (
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.cluster.edits import apply_edits
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
 from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
@@ -152,15 +153,20 @@ def _divide(
     told: Callable[[float], None],
     cancel: Cancel,
 ) -> Hierarchy:
-    rules = DivisionRules(
-        settings.cluster.levels, settings.cluster.k_max, settings.cluster.min_patterns, settings.cluster.k
-    )
+    rules = division_rules(settings)
 
     def node_begins(_: str, fraction: float) -> None:
         cancel.check()
         told(fraction)
 
-    return divide(extracted.features, rules, settings.seed, executor, node_begins)
+    hierarchy = divide(extracted.features, rules, settings.seed, executor, node_begins)
+    return apply_edits(hierarchy, settings.edits, extracted.features, rules, settings.seed, executor)
+
+
+def division_rules(settings: AnalysisSettings) -> DivisionRules:
+    """The hierarchy's settings as its rules."""
+    cluster = settings.cluster
+    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k)
 
 
 def _momentum(
@@ -196,7 +202,7 @@ class _Assembly:
         scan_shape = self.scan.info.scan_shape
         tree = self.hierarchy.tree
         arrays["hierarchy/labels"] = tree.label_maps(
-            self.leaf_of.reshape(scan_shape), self.settings.cluster.levels
+            self.leaf_of.reshape(scan_shape), max(self.settings.cluster.levels, tree.depth)
         )
         arrays["hierarchy/centroids"] = self.hierarchy.centroids
         arrays["hierarchy/patterns"] = self.means.patterns

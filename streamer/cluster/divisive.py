@@ -13,9 +13,9 @@ from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
 from streamer.model import ClusterNode
 
 
-@dataclass
+@dataclass(frozen=True)
 class Hierarchy:
-    """Outcome of the division.
+    """Clusters of vectors, and clusters of these; never changed: edits make another one.
 
     Attributes
     ----------
@@ -45,17 +45,18 @@ class DivisionRules:
     k_by_name: dict[str, int] = field(default_factory=dict)
 
 
+Progress = Callable[[str, float], None]
+"""Called with the name of the node that begins, and the share of the work done."""
+
+
 def divide(
     features: NDArray[np.float32],
     rules: DivisionRules,
     seed: int,
     executor: Executor | None = None,
-    progress: Callable[[str, float], None] = lambda name, fraction: None,
+    progress: Progress = lambda name, fraction: None,
 ) -> Hierarchy:
     """Cluster vectors top down.
-
-    Every node draws from a generator of its own, made of the seed and its name: re-running one branch gives
-    the same clusters as running all.
 
     Parameters
     ----------
@@ -68,49 +69,66 @@ def divide(
     executor
         Runs blocks side by side; the outcome does not depend on it.
     progress
-        Called with the node's name and the share of the work done.
+        See there.
     """
     n = len(features)
-    total_mean = features.mean(axis=0, dtype=np.float64)
-    root_inertia = _inertia(features, total_mean)
-    tree = ClusterTree()
-    tree.add(ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, root_inertia, float(np.sqrt(root_inertia / n))))
-    centroids = [total_mean.astype(np.float32)]
-    leaf_of = np.zeros(n, np.int32)
-    hierarchy = Hierarchy(tree, leaf_of, np.empty((0, features.shape[1]), np.float32))
-    queue = [ROOT_ID]
+    total_mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    total_inertia = inertia(features, total_mean)
+    root = ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, total_inertia, float(np.sqrt(total_inertia / n)))
+    undivided = Hierarchy(ClusterTree([root]), np.zeros(n, np.int32), total_mean[None])
+    return divide_leaf(undivided, ROOT_ID, features, rules, seed, executor, progress)
+
+
+def divide_leaf(
+    hierarchy: Hierarchy,
+    leaf_id: int,
+    features: NDArray[np.float32],
+    rules: DivisionRules,
+    seed: int,
+    executor: Executor | None = None,
+    progress: Progress = lambda name, fraction: None,
+) -> Hierarchy:
+    """The hierarchy with one leaf divided, and its children, down to the rules' depth.
+
+    Every node draws from a generator of its own, made of the seed and its name: re-running one branch gives
+    the same clusters as running all.
+    """
+    tree = ClusterTree(list(hierarchy.tree.nodes))
+    leaf_of, elbows = hierarchy.leaf_of.copy(), dict(hierarchy.elbows)
+    centroids = [hierarchy.centroids]
+    n_work = tree.nodes[leaf_id].n_patterns * max(1, rules.levels - tree.nodes[leaf_id].level)
+    queue = [leaf_id]
     done = 0
     while queue:
         node = tree.nodes[queue.pop(0)]
-        progress(node.name, done / (n * rules.levels))
+        progress(node.name, done / n_work)
         done += node.n_patterns
         members = np.flatnonzero(leaf_of == node.id)
-        inside = features if len(members) == n else features[members]
+        inside = features if len(members) == len(features) else features[members]
         rng = np.random.default_rng([seed, *node.name.encode()])
         k, elbow = _number_of_children(inside, node, rules, rng)
-        hierarchy.elbows[node.id] = elbow
+        elbows[node.id] = elbow
         tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
         if k == 1:
             continue
         clustering = kmeans(inside, k, rng, executor)
+        centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
-            inertia = _inertia(features[own], clustering.centroids[label])
+            own_inertia = inertia(features[own], clustering.centroids[label])
             child = ClusterNode(
                 id=len(tree.nodes),
                 parent=node.id,
                 level=node.level + 1,
                 name=child_name(node, label + 1),
                 n_patterns=len(own),
-                inertia=inertia,
-                radius=float(np.sqrt(inertia / max(len(own), 1))),
+                inertia=own_inertia,
+                radius=float(np.sqrt(own_inertia / max(len(own), 1))),
             )
             leaf_of[own] = tree.add(child)
-            centroids.append(clustering.centroids[label])
             if child.level < rules.levels:
                 queue.append(child.id)
-    hierarchy.centroids = np.array(centroids, np.float32)
-    return hierarchy
+    return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
 
 
 def _number_of_children(
@@ -122,8 +140,8 @@ def _number_of_children(
     return max(1, min(wanted, len(inside))), elbow
 
 
-def _inertia(features: NDArray[np.float32], centre: NDArray[np.floating]) -> float:
-    """Sum of squared distances, by blocks so that no second copy of the features is made."""
+def inertia(features: NDArray[np.float32], centre: NDArray[np.floating]) -> float:
+    """Sum of squared distances to a centre (n_features,), by blocks so that no second copy of the features is made."""
     total = 0.0
     for start in range(0, len(features), 4096):
         block = features[start : start + 4096] - centre.astype(np.float32)

@@ -34,6 +34,19 @@ class ClusterTree:
         parents = {node.parent for node in self.nodes if node.id != ROOT_ID}
         return (node for node in self.nodes if node.id not in parents)
 
+    def descendants(self, node_id: int) -> list[int]:
+        """Ids of all nodes below; a child's id is larger than its parent's."""
+        below = {node_id}
+        for node in self.nodes[1:]:
+            if node.parent in below:
+                below.add(node.id)
+        return sorted(below - {node_id})
+
+    @property
+    def depth(self) -> int:
+        """Level of the deepest node."""
+        return max(node.level for node in self.nodes)
+
     def ancestor(self, node_id: int, level: int) -> int:
         """The node itself or the ancestor that stands at `level`."""
         while self.nodes[node_id].level > level:
