@@ -22,6 +22,8 @@ from streamer.security.keys import ClientKeys
 from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 DEFAULT_TIMEOUT_S = 5.0
+EDIT_TIMEOUT_S = 120.0
+"""Of requests that may read the scan again."""
 
 
 class EngineClient:
@@ -184,6 +186,34 @@ class EngineClient:
     def cancel(self) -> None:
         """Cancel the analysis that runs; the recording and the live result stay."""
         self.request("cancel")
+
+    def preview(self, node: str, k: int, timeout_s: float = EDIT_TIMEOUT_S) -> NDArray[np.int32]:
+        """Which of `k` children each position of a node would belong to, (scan_y, scan_x); -1 elsewhere."""
+        return self.request("preview", timeout_s=timeout_s, node=node, k=k).array("labels")
+
+    def split(self, node: str, k: int | None = None, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Divide a node of a finished result anew, into `k` children; None: the automatic choice."""
+        self.request("split", timeout_s=timeout_s, node=node, k=k)
+
+    def merge(self, nodes: list[str], timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Make siblings one leaf."""
+        self.request("merge", timeout_s=timeout_s, nodes=nodes)
+
+    def rename(self, node: str, title: str, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Give a node a title."""
+        self.request("rename", timeout_s=timeout_s, node=node, title=title)
+
+    def undo(self, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Take the last edit back."""
+        self.request("undo", timeout_s=timeout_s)
+
+    def redo(self, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Make the last edit that was undone again."""
+        self.request("redo", timeout_s=timeout_s)
+
+    def save(self, timeout_s: float = EDIT_TIMEOUT_S) -> str:
+        """Write the edited result beside the one that is open; returns its path on the engine's computer."""
+        return self.request("save", timeout_s=timeout_s).header["result"]
 
     def shutdown(self) -> None:
         """End the engine in order: a scan that runs is stopped and its recording closed."""

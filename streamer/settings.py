@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from streamer.errors import SettingsError
 
@@ -133,7 +133,8 @@ class RenameEdit(_Settings):
     """Its title; "" takes it away."""
 
 
-TreeEdit = SplitEdit | MergeEdit | RenameEdit
+TreeEdit = Annotated[SplitEdit | MergeEdit | RenameEdit, Field(discriminator="edit")]
+_TREE_EDIT: TypeAdapter[TreeEdit] = TypeAdapter(TreeEdit)
 
 
 class VirtualDetector(_Settings):
@@ -160,7 +161,7 @@ class AnalysisSettings(_Settings):
     manifold: ManifoldSettings = ManifoldSettings()
     virtual: tuple[VirtualDetector, ...] = ()
     """Apertures beside bright field and annular dark field."""
-    edits: tuple[Annotated[TreeEdit, Field(discriminator="edit")], ...] = ()
+    edits: tuple[TreeEdit, ...] = ()
     """Changes of the hierarchy by hand, in the order they were made."""
     roi: tuple[int, int, int, int] | None = None
     """Region of the scan, as first row, row after the last, first column, column after the last; None: all of it."""
@@ -201,6 +202,14 @@ def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
     """
     try:
         return AnalysisSettings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def tree_edit(values: dict[str, Any]) -> TreeEdit:
+    """Validate one edit; SettingsError as in `analysis_settings`."""
+    try:
+        return _TREE_EDIT.validate_python(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
 

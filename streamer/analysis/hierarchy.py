@@ -47,9 +47,47 @@ def mean_by_node(
     lattice
         Measures the same blocks; its maps are complete afterwards.
     """
-    shape = scan.info.detector_shape
-    n_pixels = shape[0] * shape[1]
     images = np.full((scan.info.n_positions, len(weights)), np.nan, np.float32)
+
+    def also(block: Block, virtual: NDArray[np.float32]) -> None:
+        images[block.positions] = virtual
+        lattice.step(block)
+
+    sums = sums_of_groups(
+        scan, settings, aligned, leaf_of, len(tree.nodes), executor, progress, cancel, weights, also
+    )
+    # A child's id is larger than its parent's: from the last to the first, every node is complete when added.
+    for node in reversed(tree.nodes[1:]):
+        sums[node.parent] += sums[node.id]
+    counts = np.array([max(node.n_patterns, 1) for node in tree.nodes])
+    means = (sums / counts[:, None]).astype(np.float32)
+    return NodeMeans(means.reshape(-1, *scan.info.detector_shape), images)
+
+
+def sums_of_groups(
+    scan: ScanFile,
+    settings: AnalysisSettings,
+    aligned: Aligned,
+    group_of: NDArray[np.int32],
+    n_groups: int,
+    executor: Executor,
+    progress: Callable[[float], None] = lambda fraction: None,
+    cancel: Cancel | None = None,
+    weights: NDArray[np.float32] | None = None,
+    also: Callable[[Block, NDArray[np.float32]], None] | None = None,
+) -> NDArray[np.float64]:
+    """Sum of the aligned patterns of each group, (n_groups, det_y * det_x).
+
+    Parameters
+    ----------
+    group_of
+        (n,) int32, group of each scan position; -1 left out, and not read where `also` is None.
+    weights
+        (m, det_y * det_x) float32 of virtual detectors.
+    also
+        Called with every block and its virtual detectors' values (n, m).
+    """
+    shape = scan.info.detector_shape
     plan = frame_plan(
         aligned.beam, shape, settings.alignment.max_iterations, aligned.look.defects, measure=False
     )
@@ -58,17 +96,13 @@ def mean_by_node(
         frame_pass = FramePass(shape, plan, weights=weights, room=block.room)
         out = frame_pass.outcome(len(block.positions))
         out.centres_yx[:] = aligned.centres_yx[block.positions]
-        frame_pass.run(block.frames, out, binned=sums, bins=leaf_of[block.positions].astype(np.int64))
-        images[block.positions] = out.virtual
-        lattice.step(block)
+        frame_pass.run(block.frames, out, binned=sums, bins=group_of[block.positions].astype(np.int64))
+        if also is not None:
+            also(block, out.virtual)
 
-    def sums_of_chunk() -> NDArray[np.float32]:
-        return np.zeros((len(tree.nodes), n_pixels), np.float32)
+    def zeros() -> NDArray[np.float32]:
+        return np.zeros((n_groups, shape[0] * shape[1]), np.float32)
 
-    chunks = run_pass(scan, sums_of_chunk, step, executor, progress, cancel)
-    sums = np.sum(chunks, axis=0, dtype=np.float64)
-    # A child's id is larger than its parent's: from the last to the first, every node is complete when added.
-    for node in reversed(tree.nodes[1:]):
-        sums[node.parent] += sums[node.id]
-    counts = np.array([max(node.n_patterns, 1) for node in tree.nodes])
-    return NodeMeans((sums / counts[:, None]).astype(np.float32).reshape(-1, *shape), images)
+    wanted = None if also is not None else group_of >= 0
+    chunks = run_pass(scan, zeros, step, executor, progress, cancel or Cancel(), wanted=wanted)
+    return np.asarray(np.sum(chunks, axis=0, dtype=np.float64))

@@ -66,6 +66,7 @@ def run_pass(
     progress: Callable[[float], None],
     cancel: Cancel,
     band_rows: int = 1,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> list[State]:
     """One pass over the file.
 
@@ -85,6 +86,8 @@ def run_pass(
         Checked before every block.
     band_rows
         Chunks end between bands of so many scan rows: what belongs to a band is touched by one chunk alone.
+    wanted
+        (n,) positions to read; None: all.
 
     Returns
     -------
@@ -97,6 +100,8 @@ def run_pass(
     n_bands = -(-n_y // band_rows)
     bounds = np.minimum(np.linspace(0, n_bands, N_CHUNKS + 1).astype(int) * band_rows * n_x, n)
     received = scan.received.ravel() > 0
+    if wanted is not None:
+        received &= wanted
     own = threading.local()
     done = [0] * N_CHUNKS
 

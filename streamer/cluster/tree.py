@@ -42,6 +42,11 @@ class ClusterTree:
                 below.add(node.id)
         return sorted(below - {node_id})
 
+    def leaf_ids_below(self, node_id: int) -> list[int]:
+        """Ids of the leaves of a branch: the node itself where it is one."""
+        leaves = {leaf.id for leaf in self.leaves()}
+        return [below for below in (node_id, *self.descendants(node_id)) if below in leaves]
+
     @property
     def depth(self) -> int:
         """Level of the deepest node."""

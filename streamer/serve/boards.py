@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.analysis.editing import EditSession
 from streamer.analysis.result_file import AnalysisResult
 from streamer.formats.recording import RecordingReader
 from streamer.live.snapshot import LiveSnapshot
@@ -53,6 +54,37 @@ def snapshot_of_result(
         settings=_settings(result),
         settings_id=str(result.attrs["settings_id"]),
         settled=True,
+    )
+
+
+def snapshot_of_edits(before: LiveSnapshot, session: EditSession) -> LiveSnapshot:
+    """The same result with its hierarchy as an edit left it; what an edit cannot change keeps its version."""
+    version = before.version + 1
+    tree = tuple(session.hierarchy.tree.nodes)
+    elbows = [
+        (node_id, *pair)
+        for node_id, elbow in sorted(session.hierarchy.elbows.items())
+        for pair in zip(elbow.k_values, elbow.wss, strict=True)
+    ]
+    changed = {
+        "label_maps": (session.label_maps(), {}),
+        "cluster_patterns": (session.cluster_patterns(), {"ids": [node.id for node in tree]}),
+        "elbow": (np.array(elbows, np.float64).reshape(-1, 3), {}),
+    }
+    arrays = before.arrays | {
+        name: NamedArray(name, values, version, meta) for name, (values, meta) in changed.items()
+    }
+    settings = before.settings | {
+        "in_force": before.settings["in_force"] | {"k": {node.name: node.k for node in tree}},
+        "auto": before.settings["auto"] | {"k": {node.name: node.k_auto for node in tree}},
+    }
+    return replace(
+        before,
+        version=version,
+        arrays=arrays,
+        tree=tree,
+        settings=settings,
+        settings_id=session.settings.settings_id,
     )
 
 

@@ -4,6 +4,7 @@ Quick answers are given at once; those that read many patterns are computed besi
 that publishing never waits for them.
 """
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -23,8 +24,12 @@ from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 MAX_REQUEST_BYTES = 64 << 20
 MAX_JOBS = 8
-READING_METHODS = frozenset({"state", "get", "pattern", "mean_pattern", "virtual_image", "health"})
+READING_METHODS = frozenset({"state", "get", "pattern", "mean_pattern", "virtual_image", "health", "preview"})
 """What a reader may ask for. Everything else counts as changing something, also what is added later."""
+EDIT_METHODS = frozenset({"preview", "split", "merge", "rename", "undo", "redo", "save"})
+"""What is asked of the hierarchy of a finished result."""
+Answer = tuple[tuple[NamedArray, ...], dict[str, Any]]
+"""Arrays and fields of a reply."""
 
 
 class Served(Protocol):
@@ -66,6 +71,10 @@ class Served(Protocol):
         """Cancel the analysis that runs."""
         ...
 
+    def edit(self, method: str, params: dict[str, Any]) -> Answer:
+        """Preview or change the hierarchy; called beside, one at a time."""
+        ...
+
     def request_quit(self, when: str = "now") -> None:
         """End."""
         ...
@@ -101,7 +110,7 @@ class ControlServer:
         protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-on-demand")
-        self._jobs: list[tuple[bytes, int, Future[NamedArray]]] = []
+        self._jobs: list[tuple[bytes, int, Future[Answer]]] = []
 
     def serve(self, timeout_s: float) -> None:
         """Answer what has come; wait at most `timeout_s` for the first request."""
@@ -115,8 +124,11 @@ class ControlServer:
             self._jobs.remove(job)
             identity, request_id, future = job
             error = future.exception()
+            if isinstance(error, KeyError | TypeError | ValueError | IndexError):
+                error = _unusable(error)
             if error is None:
-                self._reply(identity, request_id, (future.result(),))
+                arrays, fields = future.result()
+                self._reply(identity, request_id, arrays, **fields)
             else:
                 self._refuse(identity, request_id, str(error))
 
@@ -143,7 +155,7 @@ class ControlServer:
         except LivestemError as error:
             self._refuse(identity, request_id, str(error))
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            self._refuse(identity, request_id, f"The request's parameters cannot be used: {error}.")
+            self._refuse(identity, request_id, str(_unusable(error)))
 
     def _check_right(self, method: Any, frame: zmq.Frame) -> None:
         """Refuse to change anything for somebody who may only read."""
@@ -173,7 +185,9 @@ class ControlServer:
             pattern = self._scan().pattern(int(params["y"]), int(params["x"])).astype(np.float32)
             self._reply(identity, request_id, (NamedArray("pattern", pattern),))
         elif method in ("mean_pattern", "virtual_image"):
-            self._begin_job(identity, request_id, method, message.array("mask"))
+            self._begin_computation(identity, request_id, method, message.array("mask"))
+        elif method in EDIT_METHODS:
+            self._begin_job(identity, request_id, served.edit, method, params)
         else:
             self._command(method, params)
             self._reply(identity, request_id, ())
@@ -213,7 +227,7 @@ class ControlServer:
             )
         return scan
 
-    def _begin_job(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:
+    def _begin_computation(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:
         scan = self._scan()
         com = self._served.snapshot.arrays.get("com_yx")
         if com is None:
@@ -221,11 +235,14 @@ class ControlServer:
         expected = scan.info.scan_shape if method == "mean_pattern" else scan.info.detector_shape
         if mask.shape != expected:
             raise LivestemError(f"The mask has shape {mask.shape}. Expected {expected}.")
+        self._begin_job(identity, request_id, _compute, method, scan, com.values, mask)
+
+    def _begin_job(
+        self, identity: bytes, request_id: int, work: Callable[..., Answer], *arguments: Any
+    ) -> None:
         if len(self._jobs) >= MAX_JOBS:
             raise LivestemError(f"{MAX_JOBS} requests are being computed already. Wait for their answers.")
-        self._jobs.append(
-            (identity, request_id, self._beside.submit(_compute, method, scan, com.values, mask))
-        )
+        self._jobs.append((identity, request_id, self._beside.submit(work, *arguments)))
 
     def _reply(self, identity: bytes, request_id: int, arrays: tuple[NamedArray, ...], **fields: Any) -> None:
         self._send(
@@ -244,7 +261,11 @@ class ControlServer:
             pass  # a viewer that does not read its answers loses them
 
 
-def _compute(method: str, scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]) -> NamedArray:
+def _unusable(error: Exception) -> LivestemError:
+    return LivestemError(f"The request's parameters cannot be used: {error}.")
+
+
+def _compute(method: str, scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]) -> Answer:
     if method == "mean_pattern":
-        return NamedArray("pattern", mean_pattern(scan, com_yx, mask.astype(np.bool_)))
-    return NamedArray("image", virtual_image(scan, com_yx, mask.astype(np.bool_)))
+        return (NamedArray("pattern", mean_pattern(scan, com_yx, mask.astype(np.bool_))),), {}
+    return (NamedArray("image", virtual_image(scan, com_yx, mask.astype(np.bool_))),), {}

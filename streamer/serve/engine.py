@@ -30,7 +30,7 @@ from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.boards import snapshot_of_result
-from streamer.serve.control_server import ControlServer
+from streamer.serve.control_server import Answer, ControlServer
 from streamer.serve.health import health_of
 from streamer.serve.memory import give_memory_back
 from streamer.serve.publish import Publisher, Rates, state_fields
@@ -234,6 +234,13 @@ class Engine:
                 "There is no finished recording to analyse. Wait for the end of a recorded scan."
             )
         self._begin_analysis(run)
+
+    def edit(self, method: str, params: dict[str, Any]) -> Answer:
+        """Refused: the hierarchy is changed where the result is open."""
+        raise LivestemError(
+            "The hierarchy is changed in the finished result, not in the engine that made it. Open it with "
+            "`livestem view RESULT.h5`. Nothing was changed."
+        )
 
     def cancel_analysis(self) -> None:
         """Cancel the analysis that runs."""

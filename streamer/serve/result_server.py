@@ -18,8 +18,9 @@ from streamer.model import EngineState, FinishReason, FrameCounters, Problem, Sc
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.boards import snapshot_of_recording, snapshot_of_result
-from streamer.serve.control_server import ControlServer
+from streamer.serve.control_server import Answer, ControlServer
 from streamer.serve.publish import Publisher, constant_fields, snapshot_fields
+from streamer.serve.result_edits import ResultEdits
 
 PUBLISH_PERIOD_S = 0.5
 TICK_S = 0.02
@@ -59,6 +60,7 @@ class ResultServer:
         self._n_published = 0
         self._problems: list[Problem] = []
         self._scan: ScanFile | None = None
+        self._edits: ResultEdits | None = None
         self._seconds: dict[str, float] = {}
         self._recording: str | None = None
         self._result: str | None = None
@@ -89,6 +91,8 @@ class ResultServer:
                     last_s = time.monotonic()
                     self._publisher.publish(self.state_object())
         finally:
+            if self._edits is not None:
+                self._edits.close()
             self._control.close()
             self._publisher.close()
             self._key_check.close()
@@ -97,8 +101,8 @@ class ResultServer:
 
     @property
     def snapshot(self) -> LiveSnapshot:
-        """What the file holds."""
-        return self._snapshot
+        """What the file holds, and what edits have made of it."""
+        return self._edits.snapshot if self._edits else self._snapshot
 
     @property
     def scan_file(self) -> ScanFile | None:
@@ -114,9 +118,10 @@ class ResultServer:
         self._quit = True
 
     def set_overrides(self, overrides: Overrides) -> None:
-        """Refused: a finished result does not change."""
+        """Refused: mask and alignment of a finished result do not change."""
         raise LivestemError(
-            "A finished result cannot be changed here. Run `livestem analyze` with other settings."
+            "Mask and numbers of clusters of a finished result are not set here. Split a node, or run "
+            "`livestem analyze` with other settings."
         )
 
     def stop_scan(self) -> None:
@@ -131,12 +136,20 @@ class ResultServer:
         """Refused: nothing runs."""
         raise LivestemError("No analysis is running.")
 
+    def edit(self, method: str, params: dict[str, Any]) -> Answer:
+        """Preview or change the hierarchy; the file stays as it is until "save" writes another one."""
+        if self._edits is None:
+            raise LivestemError(
+                "A recording without a result has no hierarchy to change. Run `livestem analyze` on it first."
+            )
+        return self._edits.answer(method, params)
+
     def state_object(self) -> dict[str, Any]:
         """The published state."""
         self._n_published += 1
         return {
             **constant_fields(),
-            **snapshot_fields(self._snapshot),
+            **snapshot_fields(self.snapshot),
             "snapshot": self._n_published,
             "state": EngineState.IDLE.value,
             "finish_reason": self._finish_reason,
@@ -156,6 +169,7 @@ class ResultServer:
             "progress": None,
             "seconds": self._seconds,
             "problems": [problem.to_json() for problem in self._problems],
+            "edits": self._edits.to_json() if self._edits else None,
             "disk_free_bytes": None,
             "worker_pids": [],
         }
@@ -199,6 +213,7 @@ class ResultServer:
             self._take_end(self._scan)
         received = self._scan.received if self._scan else None
         self._snapshot = snapshot_of_result(result, 1, received)
+        self._edits = ResultEdits(path, result, self._scan, self._snapshot)
 
     def _take_end(self, recording: RecordingReader) -> None:
         end = recording.end() or {}

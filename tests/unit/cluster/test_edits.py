@@ -152,6 +152,12 @@ def test_what_cannot_be_done_is_a_sentence(edit, words):
         edited(edit)
 
 
+def test_a_node_has_no_more_children_than_vectors():
+    few = divide(FEATURES[:5], RULES, seed=0)
+    with pytest.raises(SettingsError, match="Node all has 5 patterns and cannot be split into 6"):
+        apply_edits(few, (split("all", 6),), FEATURES[:5], RULES, seed=0)
+
+
 def test_cousins_are_not_merged():
     cousins = edited(split("1", 2), split("2", 2))
     with pytest.raises(SettingsError, match=r"1\.1 \(child of 1\), 2\.1 \(child of 2\) cannot be merged"):
