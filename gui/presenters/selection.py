@@ -1,7 +1,10 @@
 """What the operator looks at: one selection that every pane draws from and every pane may set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gui.presenters.levels import Scale
 
@@ -14,13 +17,18 @@ class Selection:
 
     ``hover_yx`` is the scan position under the mouse, ``pinned_yx`` one that stays when the mouse leaves,
     ``node_id`` the cluster or branch that is selected, ``level`` the depth at which the map is coloured
-    (1 = below the root). None means nothing of that kind.
+    (1 = below the root). ``region`` is a part of the scan marked with the mouse, as a mask (scan_y, scan_x),
+    ``roi`` the rectangle around it (first row, row after the last, first column, column after the last), and
+    ``region_key`` stands for the mask where selections are compared. None means nothing of that kind.
     """
 
     hover_yx: tuple[int, int] | None = None
     pinned_yx: tuple[int, int] | None = None
     node_id: int | None = None
     level: int = DEFAULT_LEVEL
+    region: NDArray[np.bool_] | None = field(default=None, compare=False)
+    roi: tuple[int, int, int, int] | None = None
+    region_key: bytes = b""
 
     @property
     def position_yx(self) -> tuple[int, int] | None:
@@ -43,6 +51,14 @@ class Selection:
         """The map is coloured at this depth."""
         return replace(self, level=level)
 
+    def with_region(self, region: NDArray[np.bool_] | None) -> Self:
+        """A part of the scan is marked, True inside; one without a position, or None, marks nothing."""
+        if region is None or not region.any():
+            return replace(self, region=None, roi=None, region_key=b"")
+        rows, columns = (np.flatnonzero(region.any(axis=axis)).tolist() for axis in (1, 0))
+        roi = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
+        return replace(self, region=region, roi=roi, region_key=np.packbits(region).tobytes())
+
     def toggled_node(self, node_id: int | None) -> Self:
         """A cluster is clicked: selected, or let go where it was selected already."""
         return self.with_node(None if node_id == self.node_id else node_id)
@@ -61,8 +77,8 @@ class Selection:
         return self.with_hover(None).with_pin((y, x))
 
     def cleared(self) -> Self:
-        """Nothing pinned, nothing selected; the mouse is where it is."""
-        return replace(self, pinned_yx=None, node_id=None)
+        """Nothing pinned, selected or marked; the mouse is where it is."""
+        return replace(self, pinned_yx=None, node_id=None).with_region(None)
 
 
 @dataclass(frozen=True)

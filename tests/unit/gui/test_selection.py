@@ -1,5 +1,6 @@
 """The one selection: every change makes a new one."""
 
+import numpy as np
 import pytest
 
 from gui.presenters.selection import Selection
@@ -43,3 +44,16 @@ def test_arrows_stay_on_the_map(start, step, end):
 def test_clearing_leaves_the_level_and_the_mouse():
     cleared = Selection((1, 1), (2, 2), 3, 1).cleared()
     assert cleared == Selection((1, 1), None, None, 1)
+
+
+def test_a_region_is_a_mask_with_the_rectangle_around_it():
+    region = np.zeros((6, 9), bool)
+    region[1:4, 2:7] = True
+    marked = Selection().with_region(region)
+    assert marked.region is region
+    assert marked.roi == (1, 4, 2, 7)
+    assert marked == Selection().with_region(region.copy())
+    region = region.copy()
+    region[1, 2] = False
+    assert marked != Selection().with_region(region), "another mask with the same rectangle"
+    assert marked.cleared() == marked.with_region(np.zeros((6, 9), bool)) == Selection()
