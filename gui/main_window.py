@@ -122,7 +122,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._show_changed("header", lambda: state.header, self._show_header)
         self._show_changed("banner", lambda: self._error_banner() or state.banner, self.banner.set_view)
         self._show_changed("status line", lambda: state.status, self.status_line.set_view)
-        self._show_changed("fourth place", lambda: not state.momentum.is_empty, self.panes.set_has_momentum)
+        self._show_changed("fourth place", lambda: state.has_result, self.panes.set_has_result)
 
     def _show_changed(self, name: str, view_of: Callable[[], Any], show: Callable[[Any], None]) -> None:
         def show_it() -> None:
@@ -200,9 +200,20 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def _connect(self) -> None:
         panes = self.panes
-        for canvas in (panes.cluster_map.canvas, *panes.virtual.canvases, *panes.alignment.canvases):
-            canvas.hovered.connect(lambda yx: self.select(self._selection.with_hover(yx)))
-            canvas.clicked.connect(self._click_position)
+        for canvas in (
+            panes.cluster_map.canvas,
+            *panes.virtual.canvases,
+            panes.lattice.canvas,
+            panes.manifold,
+        ):
+            self._follow_mouse(canvas)
+        for row in (panes.virtual, panes.alignment):
+            row.canvas_added.connect(self._follow_mouse)
+        for canvas in (panes.cluster_map.canvas, panes.manifold):
+            canvas.marked.connect(lambda mask: self.select(self._selection.with_region(mask)))
+        panes.lattice.quantity_chosen.connect(
+            lambda quantity: self._set_options(replace(self._options, lattice=quantity))
+        )
         panes.cluster_map.level_chosen.connect(lambda level: self.select(self._selection.with_level(level)))
         panes.cluster_map.labels_toggled.connect(
             lambda on: self._set_options(replace(self._options, show_labels=on))
@@ -216,6 +227,11 @@ class MainWindow(QtWidgets.QMainWindow):
         self.banner.dismissed.connect(self._dismiss)
         self.banner.details.connect(lambda: panes.show_tab("log"))
         self.banner.analyze.connect(self._actions["analyze"].trigger)
+
+    def _follow_mouse(self, canvas: Any) -> None:
+        """A canvas of the scan, or of points that belong to its positions."""
+        canvas.hovered.connect(lambda yx: self.select(self._selection.with_hover(yx)))
+        canvas.clicked.connect(self._click_position)
 
     def _slots(self) -> dict[str, Callable[[], None]]:
         commands = {

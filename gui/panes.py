@@ -10,8 +10,10 @@ from gui.presenters import texts
 from gui.widgets.charts import ElbowChart, RingsChart, StreamChart
 from gui.widgets.cluster_map import ClusterMap
 from gui.widgets.hierarchy_tree import HierarchyTree
-from gui.widgets.image_pair import ImagePair
+from gui.widgets.image_row import ImageRow
+from gui.widgets.lattice_tab import LatticeTab
 from gui.widgets.log_list import LogList
+from gui.widgets.manifold_view import ManifoldCanvas
 from gui.widgets.momentum_view import MomentumPanel
 from gui.widgets.pane import Pane
 from gui.widgets.pattern_view import PatternPane
@@ -36,19 +38,19 @@ class Panes(QtWidgets.QSplitter):
     def __init__(self) -> None:
         super().__init__(QtCore.Qt.Orientation.Horizontal)
         self.cluster_map = ClusterMap()
-        self.virtual = ImagePair(("Bright field", "Annular dark field"), "gray")
+        self.virtual = ImageRow((texts.BRIGHT_FIELD, texts.DARK_FIELD), "gray")
         self.pattern = PatternPane()
         self.tiles = TileGrid(texts.TILES_TITLE, "magma")
         self.tree = HierarchyTree(texts.TREE_TITLE)
-        self.stream, self.momentum = StreamChart(), MomentumPanel()
+        self.stream, self.manifold = StreamChart(), ManifoldCanvas()
         self.stream_tab = StreamChart()
         self.tiles_pane = Pane(texts.TILES_TITLE, self.tiles)
         self._make_tabs()
         self.stream_pane = Pane(texts.STREAM_TITLE, self.stream)
-        self.momentum_pane = Pane(texts.MOMENTUM_TITLE, self.momentum)
+        self.manifold_pane = Pane(texts.MANIFOLD_TITLE, self.manifold)
         self.fourth = QtWidgets.QStackedWidget()
         self.fourth.addWidget(self.stream_pane)
-        self.fourth.addWidget(self.momentum_pane)
+        self.fourth.addWidget(self.manifold_pane)
         self.virtual_pane, self.tree_pane = (
             Pane(texts.VIRTUAL_TITLE, self.virtual),
             Pane(texts.TREE_TITLE, self.tree),
@@ -67,13 +69,16 @@ class Panes(QtWidgets.QSplitter):
 
     def _make_tabs(self) -> None:
         self.rings, self.elbow = RingsChart(), ElbowChart()
-        self.alignment = ImagePair(("Beam y", "Beam x"), "viridis")
+        self.alignment = ImageRow((), "viridis")
+        self.lattice, self.momentum = LatticeTab(), MomentumPanel()
         self.log = LogList(texts.TABS["log"])
         contents = {
             "rings": self.rings,
             "elbow": self.elbow,
             "alignment": self.alignment,
+            "lattice": self.lattice,
             "stream": self.stream_tab,
+            "momentum": self.momentum,
             "log": self.log,
         }
         self.tabs = QtWidgets.QTabWidget()
@@ -99,10 +104,12 @@ class Panes(QtWidgets.QSplitter):
             Slot("tiles", self.tiles_pane, self.tiles, "tiles", self._show_tiles),
             Slot("tree", self.tree_pane, self.tree, "tree", self.tree.set_view),
             Slot("stream", self.stream_pane, self.stream, "stream", self.stream.set_view),
-            Slot("k-space", self.momentum_pane, self.momentum, "momentum", self.momentum.set_view),
+            Slot("manifold", self.manifold_pane, self.manifold, "manifold", self._show_manifold),
             Slot("rings", tabs["rings"], self.rings, "rings", self.rings.set_view),
             Slot("elbow", tabs["elbow"], self.elbow, "elbow", self.elbow.set_view),
             Slot("alignment", tabs["alignment"], self.alignment, "alignment", self.alignment.set_views),
+            Slot("lattice", tabs["lattice"], self.lattice, "lattice", self.lattice.set_view),
+            Slot("k-space", tabs["momentum"], self.momentum, "momentum", self.momentum.set_view),
             Slot("stream tab", tabs["stream"], self.stream_tab, "stream", self.stream_tab.set_view),
             Slot("log", tabs["log"], self.log, "log", self.log.set_view),
         ]
@@ -111,10 +118,15 @@ class Panes(QtWidgets.QSplitter):
         self.tiles.set_view(view)
         self.tiles_pane.set_title(view.title)
 
-    def set_has_momentum(self, has_momentum: bool) -> None:
-        """Give the fourth place to k-space when there is a result; the stream then has a tab."""
-        self.fourth.setCurrentWidget(self.momentum_pane if has_momentum else self.stream_pane)
-        self.tabs.setTabVisible(self.tabs.indexOf(self.tab_panes["stream"]), has_momentum)
+    def _show_manifold(self, view: Any) -> None:
+        self.manifold.set_view(view)
+        self.manifold_pane.set_title(view.title or texts.MANIFOLD_TITLE, view.note)
+
+    def set_has_result(self, has_result: bool) -> None:
+        """Give the fourth place to the manifold when there is a result; the stream then has a tab."""
+        self.fourth.setCurrentWidget(self.manifold_pane if has_result else self.stream_pane)
+        for name in ("lattice", "stream", "momentum"):
+            self.tabs.setTabVisible(self.tabs.indexOf(self.tab_panes[name]), has_result)
 
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""

@@ -39,8 +39,17 @@ DISPLAYED_ARRAYS = (
     "radial_std",
     "elbow",
     "com_yx",
+    "residual_yx",
+    "virtual_images",
     "momentum_labels",
     "momentum_images",
+    "manifold",
+    "manifold_index",
+    "lattice_constant_nm",
+    "lattice_spacing_px",
+    "lattice_rotation_rad",
+    "lattice_strain",
+    "lattice_quality",
 )
 
 

@@ -1,13 +1,14 @@
 """The panes that are pictures: cluster map, virtual images, mean pattern of each cluster, alignment."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
-from gui.presenters.levels import Scale, image_bytes
+from gui.presenters.levels import Scale, image_bytes, percentile_levels
 from gui.presenters.map_labels import Places, place_labels
 from gui.presenters.memo import Memo
 from gui.presenters.phase import Phase, phase_of
@@ -63,32 +64,48 @@ def map_view(
     )
 
 
-def virtual_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ImageView]:
-    """Pane B: bright field and annular dark field."""
-    return (
-        _image(snapshot, "bright_field", memo, "Bright field", selection),
-        _image(snapshot, "annular_dark_field", memo, "Annular dark field", selection),
-    )
+def virtual_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ...]:
+    """Pane B: bright field, annular dark field, and the further virtual detectors of a result."""
+    views = [
+        _image(snapshot, "bright_field", memo, texts.BRIGHT_FIELD, selection),
+        _image(snapshot, "annular_dark_field", memo, texts.DARK_FIELD, selection),
+    ]
+    images = snapshot.values("virtual_images")
+    if images is None:
+        return tuple(views)
+    for row, name in enumerate(snapshot.arrays["virtual_images"].meta.get("names", ())[: len(images)]):
+        key = (snapshot.version("virtual_images"), row)
+        image = memo.get(f"virtual {row}", key, lambda row=row: image_bytes(images[row]))
+        views.append(scan_image(snapshot, selection, key, image, str(name).replace("_", " ")))
+    return tuple(views)
 
 
-def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ImageView]:
-    """Tab Alignment: position of the direct beam, y and x."""
-    com_yx = snapshot.values("com_yx")
+def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ...]:
+    """Tab Alignment: position of the direct beam, y and x, and what alignment has left of its offset."""
+    com_yx, residual_yx = snapshot.values("com_yx"), snapshot.values("residual_yx")
+    if com_yx is None:
+        return (ImageView(None, None, message=texts.ALIGNMENT_EMPTY),)
+    parts = [(f"Beam {name}", "com_yx", com_yx[..., axis]) for axis, name in enumerate("yx")]
+    if residual_yx is not None:
+        parts.append((texts.RESIDUAL, "residual_yx", np.hypot(residual_yx[..., 0], residual_yx[..., 1])))
     views = []
-    for axis, name in enumerate("yx"):
-        if com_yx is None:
-            views.append(ImageView(None, None, message=texts.ALIGNMENT_EMPTY))
-            continue
-        key = (snapshot.version("com_yx"), axis)
-        image = memo.get(f"com {name}", key, lambda axis=axis: image_bytes(com_yx[..., axis]))
-        spread = memo.get(f"com spread {name}", key, lambda axis=axis: _spread(com_yx[..., axis]))
-        views.append(
-            ImageView(
-                key, image, f"Beam {name}: {spread}", scale=scan_scale(snapshot.status),
-                crosshair_yx=selection.position_yx,
-            )
-        )  # fmt: skip
-    return views[0], views[1]
+    for title, name, values in parts:
+        key = (snapshot.version(name), title)
+        image = memo.get(title, key, lambda values=values: image_bytes(values))
+        spread = memo.get(f"{title} spread", key, lambda values=values: percentile_levels(values))
+        view = scan_image(snapshot, selection, key, image, f"{title} (px)")
+        views.append(replace(view, ends=(f"{spread[0]:.2f}", f"{spread[1]:.2f}")))
+    return tuple(views)
+
+
+def scan_image(
+    snapshot: Snapshot, selection: Selection, key: Hashable, image: Image, title: str = ""
+) -> ImageView:
+    """An image of the scan with its scale and the crosshair of the selection."""
+    status = snapshot.status
+    return ImageView(
+        key, image, title, _step_note(status), scale=scan_scale(status), crosshair_yx=selection.position_yx
+    )
 
 
 def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, memo: Memo) -> TilesView:
@@ -173,10 +190,7 @@ def _image(
         return ImageView(None, None, title, message=message)
     key = snapshot.version(name)
     image = memo.get(name, key, lambda: image_bytes(values, Scale.LINEAR))
-    return ImageView(
-        key, image, title, _step_note(snapshot.status), scale=scan_scale(snapshot.status),
-        crosshair_yx=selection.position_yx,
-    )  # fmt: skip
+    return scan_image(snapshot, selection, key, image, title)
 
 
 def _map_labels(snapshot: Snapshot, clusters: Clusters, memo: Memo) -> tuple[MapLabel, ...]:
@@ -243,8 +257,3 @@ def _tag(status: EngineStatus) -> str:
     if status.shows != "live":
         return ""
     return texts.TAG_SETTLED if status.settled else texts.TAG_PROVISIONAL
-
-
-def _spread(values: NDArray[np.float32]) -> str:
-    finite = values[np.isfinite(values)]
-    return f"{finite.min():.2f}–{finite.max():.2f} px" if finite.size else "–"

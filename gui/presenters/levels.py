@@ -50,6 +50,13 @@ def to_bytes(values: NDArray[Any], lower: float, upper: float) -> NDArray[np.uin
     return spread.astype(np.uint8)
 
 
+def symmetric_levels(values: NDArray[Any]) -> tuple[float, float]:
+    """Levels as far below zero as above it, so that the middle of a diverging colour map is zero."""
+    lower, upper = percentile_levels(values, 100 - HIGH_PERCENT, HIGH_PERCENT)
+    reach = max(abs(lower), abs(upper))
+    return -reach, reach
+
+
 def image_bytes(values: NDArray[Any], scale: Scale = Scale.LINEAR) -> NDArray[np.uint8]:
     """An intensity image on the given scale, spread between its percentiles.
 

@@ -1,6 +1,7 @@
 """What the operator looks at: one selection that every pane draws from and every pane may set."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Self
 
 import numpy as np
@@ -81,9 +82,21 @@ class Selection:
         return replace(self, pinned_yx=None, node_id=None).with_region(None)
 
 
+class LatticeQuantity(StrEnum):
+    """What the Lattice tab shows."""
+
+    CONSTANT = "constant"
+    ROTATION = "rotation"
+    STRAIN_YY = "strain_yy"
+    STRAIN_XX = "strain_xx"
+    STRAIN_YX = "strain_yx"
+    QUALITY = "quality"
+
+
 @dataclass(frozen=True)
 class ViewOptions:
     """How things are drawn, as opposed to what is selected."""
 
     scale: Scale = Scale.LOG
     show_labels: bool = True
+    lattice: LatticeQuantity = LatticeQuantity.CONSTANT

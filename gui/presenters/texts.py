@@ -6,6 +6,7 @@ from typing import Any
 from gui.presenters.levels import Scale
 from gui.presenters.numbers import count, duration, percent, shape
 from gui.presenters.phase import Phase
+from gui.presenters.selection import LatticeQuantity
 from gui.presenters.status import EngineStatus
 from streamer.look.scale_bar import ImageScale
 from streamer.model import ClusterNode, FinishReason
@@ -72,14 +73,40 @@ RETRY = "Retry"
 DETAILS = "Details"
 CLOSE = "Close"
 ANALYSE_REST = "Analyse what is there"
-TABS = {"rings": "Rings", "elbow": "Elbow", "alignment": "Alignment", "stream": "Stream", "log": "Log"}
-MOMENTUM_TAB = "k-space"
+TABS = {
+    "rings": "Rings",
+    "elbow": "Elbow",
+    "alignment": "Alignment",
+    "lattice": "Lattice",
+    "stream": "Stream",
+    "momentum": "k-space",
+    "log": "Log",
+}
+BRIGHT_FIELD = "Bright field"
+DARK_FIELD = "Annular dark field"
+RESIDUAL = "Residual"
+MANIFOLD_TITLE = "Manifold"
+MANIFOLD_METHODS = {"pca": "principal components", "umap": "UMAP"}
+MANIFOLD_EMPTY = "This result holds no manifold.\nlivestem analyze --manifold makes one."
+MANIFOLD_TIP = (
+    "Drag turns, wheel zooms, click selects, Shift and drag marks a region; double-click: as at first"
+)
+LATTICE_EMPTY = "No lattice here.\nThe analysis measures it where Bragg disks are seen."
+LATTICE_QUANTITIES: dict[LatticeQuantity, tuple[str, str]] = {
+    LatticeQuantity.CONSTANT: ("a", "Lattice constant"),
+    LatticeQuantity.ROTATION: ("θ", "Rotation"),
+    LatticeQuantity.STRAIN_YY: ("εyy", "Strain yy"),
+    LatticeQuantity.STRAIN_XX: ("εxx", "Strain xx"),
+    LatticeQuantity.STRAIN_YX: ("εyx", "Shear strain"),
+    LatticeQuantity.QUALITY: ("Q", "Quality"),
+}
 AXIS_RADIUS = "radius (px)"
 AXIS_STD = "rotational STD"
 AXIS_K = "clusters K"
 AXIS_INERTIA = "inertia / largest"
 AXIS_RATE = "patterns / s"
 AXIS_LAG = "lag (s)"
+AXIS_SHARE = "share"
 
 KEYS_TITLE = "Keys"
 KEYS_COLUMNS = ["Key", "What it does"]
@@ -298,6 +325,13 @@ def progress_text(phase: Phase, status: EngineStatus, fraction: float) -> str:
     if phase in (Phase.STOPPED, Phase.STREAM_LOST, Phase.OVERRUN, Phase.FAILED):
         return f"{share} · stopped"
     return share
+
+
+def manifold_title(node: ClusterNode | None) -> str:
+    """Whose patterns the points are."""
+    if node is None or node.level == 0:
+        return MANIFOLD_TITLE
+    return f"{MANIFOLD_TITLE} of cluster {node_label(node)}"
 
 
 def level_tip(level: int) -> str:

@@ -6,6 +6,8 @@ from gui.presenters.chart_panes import elbow_view, log_view, rings_view, stream_
 from gui.presenters.clusters import Clusters
 from gui.presenters.header_panes import banner_view, header_view, status_view
 from gui.presenters.image_panes import alignment_views, map_view, tiles_view, virtual_views
+from gui.presenters.lattice_pane import lattice_view
+from gui.presenters.manifold_pane import manifold_view
 from gui.presenters.memo import Memo
 from gui.presenters.momentum_pane import momentum_view
 from gui.presenters.pattern_pane import pattern_view
@@ -17,7 +19,9 @@ from gui.presenters.views import (
     ElbowView,
     HeaderView,
     ImageView,
+    LatticeView,
     LogView,
+    ManifoldView,
     MapView,
     MomentumView,
     PatternView,
@@ -86,8 +90,8 @@ class UiState:
         return map_view(self._snapshot, self._selection, self._options, self.clusters, self._memo)
 
     @cached_property
-    def virtual_images(self) -> tuple[ImageView, ImageView]:
-        """Pane B: bright field, annular dark field."""
+    def virtual_images(self) -> tuple[ImageView, ...]:
+        """Pane B: bright field, annular dark field, further virtual detectors."""
         return virtual_views(self._snapshot, self._selection, self._memo)
 
     @cached_property
@@ -116,9 +120,24 @@ class UiState:
         return elbow_view(self._snapshot, self._selection)
 
     @cached_property
-    def alignment(self) -> tuple[ImageView, ImageView]:
-        """Tab Alignment: y, x."""
+    def alignment(self) -> tuple[ImageView, ...]:
+        """Tab Alignment: y, x, residual."""
         return alignment_views(self._snapshot, self._selection, self._memo)
+
+    @cached_property
+    def lattice(self) -> LatticeView:
+        """Tab Lattice."""
+        return lattice_view(self._snapshot, self._selection, self._options, self.clusters, self._memo)
+
+    @cached_property
+    def manifold(self) -> ManifoldView:
+        """Pane F when there is a result."""
+        return manifold_view(self._snapshot, self._selection, self.clusters, self._memo)
+
+    @cached_property
+    def has_result(self) -> bool:
+        """Whether pane F shows the manifold; until then the stream has its place."""
+        return self._snapshot.status.shows == "final"
 
     @cached_property
     def stream(self) -> StreamView:
@@ -127,7 +146,7 @@ class UiState:
 
     @cached_property
     def momentum(self) -> MomentumView:
-        """Pane F when there is a result."""
+        """Tab k-space."""
         return momentum_view(self._snapshot, self._memo)
 
     @cached_property

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gui.presenters.levels import Scale
 from gui.presenters.phase import Phase
+from gui.presenters.selection import LatticeQuantity
 from streamer.look.palette import Rgb
 from streamer.look.scale_bar import ImageScale
 
@@ -84,7 +85,11 @@ class StatusView:
 
 @dataclass(frozen=True)
 class ImageView:
-    """One image with its title; `message` stands in its place where there is none."""
+    """One image with its title; `message` stands in its place where there is none.
+
+    ``colours`` names a colour map other than that of the place where it is shown; ``ends`` are the values of its
+    darkest and brightest colour in words, printed at a colour bar.
+    """
 
     key: Hashable
     image: Image | None = field(compare=False)
@@ -93,6 +98,8 @@ class ImageView:
     message: str = ""
     scale: ImageScale = UNCALIBRATED
     crosshair_yx: tuple[int, int] | None = None
+    colours: str = ""
+    ends: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,57 @@ class StreamView:
     receive_hz: tuple[float, ...] = field(compare=False, default=())
     lag_s: tuple[float, ...] = field(compare=False, default=())
     message: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Points (n, 3) float32 within about 1 of the origin.
+
+    ``rows`` (n,) int32 give each its line in ``colours`` (rows, 3) uint8 and ``rank`` (rows,) float32; points of
+    higher rank cover the others. ``scan_index`` (n,) is the flat position of each in the scan of ``scan_shape``.
+    """
+
+    points: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    colours: NDArray[np.uint8]
+    rank: NDArray[np.float32]
+    scan_index: NDArray[np.int64]
+    scan_shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ManifoldView:
+    """Points in three dimensions; ``marker`` is the number of the one under the mouse or pinned."""
+
+    key: Hashable
+    cloud: PointCloud | None = field(compare=False, default=None)
+    marker: int | None = None
+    title: str = ""
+    note: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class HistogramCurve:
+    """How often each value occurs in one cluster, relative to the commonest."""
+
+    node_id: int
+    name: str
+    colour: Rgb
+    heights: tuple[float, ...] = field(compare=False, default=())
+    emphasis: Emphasis = Emphasis.NORMAL
+
+
+@dataclass(frozen=True)
+class LatticeView:
+    """One quantity of the lattice: its map, and its histogram in every cluster of the shown level."""
+
+    picture: ImageView
+    quantity: LatticeQuantity = LatticeQuantity.CONSTANT
+    axis: str = ""
+    centres: tuple[float, ...] = field(compare=False, default=())
+    curves: tuple[HistogramCurve, ...] = ()
+    quantities: tuple[LatticeQuantity, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ class ClusterMap(Pane):
 
     def __init__(self) -> None:
         self.canvas = ImageCanvas(texts.MAP_TITLE)
+        self.canvas.can_mark = True
         super().__init__(texts.MAP_TITLE, self.canvas)
         row, self._levels = choice_buttons(
             [(str(level), texts.level_tip(level)) for level in range(1, MOST_LEVELS + 1)]

@@ -9,6 +9,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel
+from gui.widgets.marking import Outline, polygon_mask
 from streamer.look.scale_bar import ImageScale, scale_bar
 
 CLICK_PX = 4
@@ -29,6 +30,10 @@ class ImageCanvas(pg.GraphicsView):
     """(y, x) of the pixel under the mouse, None when it left the image."""
     clicked = QtCore.Signal(int, int, bool)
     """y, x of a click, and whether Shift was held."""
+    compared = QtCore.Signal(int, int)
+    """y, x of a click with Ctrl."""
+    marked = QtCore.Signal(object)
+    """Mask (height, width) of a region that was drawn: Shift and drag a rectangle, Ctrl and drag a free line."""
 
     def __init__(self, name: str, colours: str = "gray") -> None:
         super().__init__(useOpenGL=False, background=theme.PANEL)
@@ -41,7 +46,12 @@ class ImageCanvas(pg.GraphicsView):
         self._image = pg.ImageItem(autoDownsample=False)
         self._box.addItem(self._image)
         self.setCentralItem(self._box)
-        self._table = theme.lookup_table(colours)
+        self._own_colours = colours
+        self._tables = {colours: theme.lookup_table(colours)}
+        self._colours = colours
+        self._ends: tuple[str, str] | None = None
+        self._outline: Outline | None = None
+        self.can_mark = False
         self._key: Hashable = None
         self._shape = (0, 0)
         self._hover: tuple[int, int] | None = None
@@ -58,6 +68,10 @@ class ImageCanvas(pg.GraphicsView):
     def set_view(self, view: ImageView) -> None:
         """Show an image, its scale bar and its crosshair; a message where there is none."""
         self._scale, self._message, self._crosshair = view.scale, view.message, view.crosshair_yx
+        self._ends = view.ends
+        self._colours = view.colours or self._own_colours
+        if self._colours not in self._tables:
+            self._tables[self._colours] = theme.lookup_table(self._colours)
         if view.image is None:
             self._image.clear()
             self._shape, self._key = (0, 0), None
@@ -99,7 +113,7 @@ class ImageCanvas(pg.GraphicsView):
         if image.ndim == 3:
             self._image.setImage(image, autoLevels=False, levels=None, lut=None)
         else:
-            self._image.setImage(image, autoLevels=False, levels=None, lut=self._table)
+            self._image.setImage(image, autoLevels=False, levels=None, lut=self._tables[self._colours])
         if image.shape[:2] != self._shape:
             self._shape = image.shape[:2]
             self.show_all()
@@ -110,8 +124,12 @@ class ImageCanvas(pg.GraphicsView):
         return (y, x) if 0 <= y < self._shape[0] and 0 <= x < self._shape[1] else None
 
     def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Report the pixel under the mouse."""
-        super().mouseMoveEvent(event)
+        """Report the pixel under the mouse; a region that is drawn grows."""
+        if self._outline is None:
+            super().mouseMoveEvent(event)
+        else:
+            self._outline.extend(event.pos())
+            self._box.update()
         self._report_hover(self._pixel_at(event.pos()))
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
@@ -120,19 +138,40 @@ class ImageCanvas(pg.GraphicsView):
         self._report_hover(None)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Remember where a click may begin."""
-        super().mousePressEvent(event)
+        """Remember where a click may begin, or a region."""
+        held = event.modifiers()
+        is_free = bool(held & Qt.KeyboardModifier.ControlModifier)
+        is_box = bool(held & Qt.KeyboardModifier.ShiftModifier)
+        can_begin = self.can_mark and self._shape[0] > 0 and event.button() == Qt.MouseButton.LeftButton
+        if can_begin and (is_free or is_box):
+            self._outline = Outline(event.pos(), is_free=is_free)
+        else:
+            super().mousePressEvent(event)
         self._pressed_at = event.pos() if event.button() == Qt.MouseButton.LeftButton else None
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         """Report a click that was not a drag."""
-        super().mouseReleaseEvent(event)
         start, self._pressed_at = self._pressed_at, None
+        outline, self._outline = self._outline, None
+        if outline is None:
+            super().mouseReleaseEvent(event)
+        elif outline.reach_px > CLICK_PX:
+            self._box.update()
+            self.marked.emit(self._mask_of(outline))
+            return
         if start is None or (event.pos() - start).manhattanLength() > CLICK_PX:
             return
         pixel = self._pixel_at(event.pos())
-        if pixel is not None:
+        if pixel is None:
+            return
+        if bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier):
+            self.compared.emit(*pixel)
+        else:
             self.clicked.emit(*pixel, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+
+    def _mask_of(self, outline: Outline) -> NDArray[np.bool_]:
+        corners = [self._box.mapSceneToView(self.mapToScene(point.toPoint())) for point in outline.polygon]
+        return polygon_mask(QtGui.QPolygonF(corners), self._shape)
 
     def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
         """Show the whole image again."""
@@ -165,7 +204,10 @@ class ImageCanvas(pg.GraphicsView):
             self._draw_circles(painter)
             painter.setClipping(False)
             self._draw_scale_bar(painter)
+            self._draw_ends(painter)
             self._draw_labels(painter)
+        if self._outline is not None:
+            self._outline.draw(painter)
         painter.restore()
 
     def _image_rect(self) -> QtCore.QRectF:
@@ -246,3 +288,27 @@ class ImageCanvas(pg.GraphicsView):
         painter.drawText(box.adjusted(0, 1, 0, -8), int(Qt.AlignmentFlag.AlignCenter), text)
         line = QtCore.QRectF(box.center().x() - length / 2, box.bottom() - 6, length, 2)
         painter.fillRect(line, QtGui.QColor("white"))
+
+    def _draw_ends(self, painter: QtGui.QPainter) -> None:
+        """A colour bar in the upper left corner, with the values of its ends."""
+        if self._ends is None:
+            return
+        metrics = painter.fontMetrics()
+        area, height = self._image_rect(), 4 * metrics.height()
+        if area.height() < 1.5 * height:
+            return
+        wide = max(metrics.horizontalAdvance(text) for text in self._ends)
+        box = QtCore.QRectF(area.left() + 4, area.top() + 4, wide + 22, height + 8)
+        painter.fillRect(box, QtGui.QColor(10, 12, 15, 190))
+        bar = QtCore.QRectF(box.left() + 4, box.top() + 4, 8, height)
+        table = self._tables[self._colours]
+        gradient = QtGui.QLinearGradient(bar.bottomLeft(), bar.topLeft())
+        for step in range(9):
+            gradient.setColorAt(step / 8, QtGui.QColor(*(int(part) for part in table[1 + 254 * step // 8])))
+        painter.fillRect(bar, gradient)
+        painter.setPen(QtGui.QColor("white"))
+        words = box.adjusted(16, 3, -2, -3)
+        for text, side in zip(
+            self._ends, (Qt.AlignmentFlag.AlignBottom, Qt.AlignmentFlag.AlignTop), strict=True
+        ):
+            painter.drawText(words, int(side | Qt.AlignmentFlag.AlignLeft), text)

@@ -24,6 +24,12 @@ _RESULT_ARRAYS = {
     "bright_field": "virtual/bright_field",
     "annular_dark_field": "virtual/annular_dark_field",
     "com_yx": "alignment/com_yx",
+    "residual_yx": "alignment/residual_yx",
+    "lattice_constant_nm": "lattice/constant_nm",
+    "lattice_spacing_px": "lattice/spacing_px",
+    "lattice_rotation_rad": "lattice/rotation_rad",
+    "lattice_quality": "lattice/quality",
+    "lattice_strain": "lattice/strain",
     "momentum_labels": "momentum/labels",
     "momentum_images": "momentum/images",
 }
@@ -33,16 +39,19 @@ def snapshot_of_result(
     result: AnalysisResult, version: int, received: NDArray[np.uint8] | None
 ) -> LiveSnapshot:
     """Everything a viewer shows of a result; every array gets `version`."""
-    ids = {
-        "cluster_patterns": [node.id for node in result.nodes],
-        "momentum_images": [node.id for node in result.momentum_nodes],
+    lattice = result.array_attrs.get("lattice", {})
+    meta = {
+        "cluster_patterns": {"ids": [node.id for node in result.nodes]},
+        "momentum_images": {"ids": [node.id for node in result.momentum_nodes]},
+        "lattice_rotation_rad": {"is_hexagonal": bool(lattice.get("is_hexagonal", False))},
     }
     arrays = {
-        name: NamedArray(name, result.arrays[path], version, {"ids": ids[name]} if name in ids else {})
+        name: NamedArray(name, result.arrays[path], version, meta.get(name, {}))
         for name, path in _RESULT_ARRAYS.items()
         if path in result.arrays
     }
     arrays["elbow"] = NamedArray("elbow", _elbow(result), version)
+    arrays |= {array.name: array for array in (*_manifold(result, version), *_virtual(result, version))}
     if received is not None:
         arrays["received"] = NamedArray("received", received, version)
     return LiveSnapshot(
@@ -125,6 +134,37 @@ def _elbow(result: AnalysisResult) -> NDArray[np.float64]:
         if k is not None and wss is not None:
             rows.extend((node.id, *pair) for pair in zip(k, wss, strict=True))
     return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def _manifold(result: AnalysisResult, version: int) -> list[NamedArray]:
+    """Points of all embedded nodes one after the other, and the flat scan index of each."""
+    parts, nodes, start = [], [], 0
+    for node in result.nodes:
+        points = result.arrays.get(f"manifold/{node.id}/points")
+        index = result.arrays.get(f"manifold/{node.id}/scan_index")
+        if points is None or index is None:
+            continue
+        method = str(result.array_attrs.get(f"manifold/{node.id}", {}).get("method", ""))
+        nodes.append({"id": node.id, "method": method, "start": start, "stop": start + len(points)})
+        parts.append((points, index))
+        start += len(points)
+    if not parts:
+        return []
+    points, index = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return [
+        NamedArray("manifold", points.astype(np.float32, copy=False), version, {"nodes": nodes}),
+        NamedArray("manifold_index", index.astype(np.int64, copy=False), version),
+    ]
+
+
+def _virtual(result: AnalysisResult, version: int) -> list[NamedArray]:
+    """Images of the further virtual detectors, in the order of the settings."""
+    chosen = [str(detector["name"]) for detector in result.attrs["settings"].get("virtual", [])]
+    names = [name for name in chosen if f"virtual/{name}" in result.arrays]
+    if not names:
+        return []
+    images = np.stack([result.arrays[f"virtual/{name}"] for name in names]).astype(np.float32)
+    return [NamedArray("virtual_images", images, version, {"names": names})]
 
 
 def _settings(result: AnalysisResult) -> dict[str, Any]:

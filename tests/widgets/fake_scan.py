@@ -128,7 +128,39 @@ class FakeScan:
         )
         if momentum:
             arrays.update(self._momentum_arrays(version))
+            arrays.update(self._result_arrays(com - centre, version))
         return arrays
+
+    def _result_arrays(self, residual: np.ndarray, version: int) -> dict[str, NamedArray]:
+        """Manifold, lattice and further virtual detectors of a finished result."""
+        rng = np.random.default_rng(7)
+        index = np.flatnonzero(self.visited).astype(np.int64)
+        leaf = self.leaf_map.ravel()[index]
+        corners = rng.normal(0, 3, (len(self.leaves), 3))
+        points = (corners[leaf] + rng.normal(0, 0.3, (len(index), 3))).astype(np.float32)
+        nodes = [{"id": 0, "method": "pca", "start": 0, "stop": len(index)}]
+        crystal = self.leaf_map > 0
+        noise = rng.normal(0, 1, (6, *self.scan_shape))
+        constant = 0.32 + 0.002 * self.leaf_map + 0.0005 * noise[0]
+        strain = np.stack([0.002 * self.leaf_map * sign + 0.001 * noise[1] for sign in (1, -1, 0)], axis=-1)
+        maps = {
+            "lattice_constant_nm": constant, "lattice_spacing_px": 1 / constant,
+            "lattice_rotation_rad": 0.01 * self.leaf_map + 0.001 * noise[2], "lattice_quality": 1 + 0.1 * noise[3],
+        }  # fmt: skip
+        given = {name: np.where(crystal, values, np.nan) for name, values in maps.items()}
+        given["lattice_strain"] = np.where(crystal[..., None], strain, np.nan)
+        given["residual_yx"] = 0.01 * residual
+        arrays = {
+            name: NamedArray(name, values.astype(np.float32), version) for name, values in given.items()
+        }
+        images = (self.leaf_map[None] + noise[4:]).astype(np.float32)
+        return arrays | {
+            "manifold": NamedArray("manifold", points, version, {"nodes": nodes}),
+            "manifold_index": NamedArray("manifold_index", index, version),
+            "virtual_images": NamedArray(
+                "virtual_images", images, version, {"names": ["first_spot", "second_spot"]}
+            ),
+        }
 
     def _momentum_arrays(self, version: int) -> dict[str, NamedArray]:
         det_y, det_x = self.detector_shape

@@ -276,11 +276,11 @@ def test_every_phase_fits_the_window(open_window, phase, size):
     assert window.errors.newest() is None
 
 
-def test_k_space_takes_the_fourth_place_when_there_is_a_result(open_window):
+def test_the_manifold_takes_the_fourth_place_when_there_is_a_result(open_window):
     window = open_window(FakeSource("scanning"))
     assert window.panes.fourth.currentWidget() is window.panes.stream_pane
     other = open_window(FakeSource("done"))
-    assert other.panes.fourth.currentWidget() is other.panes.momentum_pane
+    assert other.panes.fourth.currentWidget() is other.panes.manifold_pane
 
 
 def test_only_levels_that_exist_have_a_button(open_window, source):

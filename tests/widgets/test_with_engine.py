@@ -59,7 +59,7 @@ def test_a_scan_fills_the_window_and_a_hover_brings_its_pattern(qtbot, open_wind
 
     engine.follow(*parts["done"])
     qtbot.waitUntil(lambda: "DONE" in window.header.words[0], timeout=5000)
-    qtbot.waitUntil(lambda: window.panes.fourth.currentWidget() is window.panes.momentum_pane, timeout=5000)
+    qtbot.waitUntil(lambda: window.panes.fourth.currentWidget() is window.panes.manifold_pane, timeout=5000)
 
 
 def test_a_pattern_that_is_not_there_yet_is_asked_for_again(qtbot, start_engine, follow):

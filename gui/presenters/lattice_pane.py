@@ -1,0 +1,98 @@
+"""Tab Lattice: constant, rotation, strain or quality as a map, and as a histogram in every cluster."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gui.presenters import texts
+from gui.presenters.clusters import Clusters
+from gui.presenters.image_panes import scan_image
+from gui.presenters.levels import percentile_levels, symmetric_levels, to_bytes
+from gui.presenters.memo import Memo
+from gui.presenters.selection import LatticeQuantity, Selection, ViewOptions
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.views import HistogramCurve, ImageView, LatticeView
+from streamer.look.palette import NOT_VISITED
+
+N_BINS = 48
+_STRAINS = (LatticeQuantity.STRAIN_YY, LatticeQuantity.STRAIN_XX, LatticeQuantity.STRAIN_YX)
+
+
+def lattice_view(
+    snapshot: Snapshot, selection: Selection, options: ViewOptions, clusters: Clusters, memo: Memo
+) -> LatticeView:
+    """The chosen quantity; the first that there is where it is not."""
+    there = tuple(quantity for quantity in LatticeQuantity if _source(snapshot, quantity) is not None)
+    if not there:
+        return LatticeView(ImageView(None, None, message=texts.LATTICE_EMPTY))
+    quantity = options.lattice if options.lattice in there else there[0]
+    name, values, unit = _source(snapshot, quantity) or ("", np.zeros((1, 1), np.float32), "")
+    is_strain = quantity in _STRAINS
+    key = (snapshot.version(name), quantity)
+    lower, upper = memo.get(
+        "lattice levels", key, lambda: (symmetric_levels if is_strain else percentile_levels)(values)
+    )
+    image = memo.get("lattice image", key, lambda: to_bytes(values, lower, upper))
+    picture = replace(
+        scan_image(snapshot, selection, key, image),
+        colours="CET-D1" if is_strain else "viridis",
+        ends=(f"{lower:.4g}", f"{upper:.4g}"),
+    )
+    edges = np.linspace(lower, upper, N_BINS + 1)
+    label_map = clusters.label_map
+    heights: dict[int, tuple[float, ...]] = {}
+    if label_map is not None and label_map.shape == values.shape:
+        ids = tuple(node.id for node in clusters.shown)
+        heights = memo.get(
+            "lattice histograms",
+            (key, snapshot.version("label_maps"), clusters.level, ids),
+            lambda: {node_id: _heights(values[label_map == node_id], edges) for node_id in ids},
+        )
+    return LatticeView(
+        picture=picture,
+        quantity=quantity,
+        axis=f"{texts.LATTICE_QUANTITIES[quantity][1]}{f' ({unit})' * bool(unit)}",
+        centres=tuple(((edges[1:] + edges[:-1]) / 2).tolist()),
+        curves=tuple(
+            HistogramCurve(
+                node.id,
+                texts.node_label(node),
+                clusters.colours.get(node.id, NOT_VISITED),
+                heights[node.id],
+                clusters.emphasis(node.id),
+            )
+            for node in clusters.shown
+            if any(heights.get(node.id, ()))
+        ),
+        quantities=there,
+    )
+
+
+def _source(snapshot: Snapshot, quantity: LatticeQuantity) -> tuple[str, NDArray[np.float32], str] | None:
+    """Array, values (scan_y, scan_x) in the unit, and the unit; None where nothing was measured."""
+    constant = "lattice_constant_nm"
+    if not _measured(snapshot, constant):
+        constant = "lattice_spacing_px"
+    name, unit, factor = {
+        LatticeQuantity.CONSTANT: (constant, constant.rpartition("_")[2], 1.0),
+        LatticeQuantity.ROTATION: ("lattice_rotation_rad", "°", 180.0 / np.pi),
+        LatticeQuantity.QUALITY: ("lattice_quality", "", 1.0),
+    }.get(quantity, ("lattice_strain", "%", 100.0))
+    if not _measured(snapshot, name):
+        return None
+    values = np.asarray(snapshot.values(name), np.float32)
+    if quantity in _STRAINS:
+        values = values[..., _STRAINS.index(quantity)]
+    return name, values if factor == 1.0 else values * np.float32(factor), unit
+
+
+def _measured(snapshot: Snapshot, name: str) -> bool:
+    values = snapshot.values(name)
+    return values is not None and bool(np.isfinite(values).any())
+
+
+def _heights(values: NDArray[np.float32], edges: NDArray[np.float64]) -> tuple[float, ...]:
+    counts = np.histogram(values[np.isfinite(values)], edges)[0]
+    largest = counts.max()
+    return tuple((counts / largest).tolist()) if largest else ()
