@@ -27,6 +27,8 @@ ACTIONS = (
     ActionSpec("sqrt", "Square root", "Square root of the intensity", ("Q",)),
     ActionSpec("linear", "Linear", "Linear intensity", ("N",)),
     ActionSpec("labels", "Numbers", "Numbers on the map on and off", ("T",)),
+    ActionSpec("outlines", "Outlines", "Borders of the clusters on and off", ("O",)),
+    ActionSpec("blend", "Blend BF", "Brightness of the map from the bright field, on and off", ("B",)),
     ActionSpec("pin", "Pin", "Keep the pattern under the cursor, or let it go", ("Space",)),
     ActionSpec("up", "Cursor up", "Move the pinned position up by 1 (Shift: 10)", ("Up", "Shift+Up")),
     ActionSpec(

@@ -13,6 +13,7 @@ from gui.panes import Panes, Slot
 from gui.presenters.clusters import node_at
 from gui.presenters.levels import Scale
 from gui.presenters.memo import Memo
+from gui.presenters.momentum_pane import momentum_node_at
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Link, Snapshot, SnapshotSource
 from gui.presenters.ui_state import UiState
@@ -80,6 +81,7 @@ class MainWindow(QtWidgets.QMainWindow):
             return
         self._selection = selection
         self._source.want_pattern(selection.position_yx)
+        self._source.want_compared(selection.compared_yx)
         self.refresh()
 
     def tick(self) -> None:
@@ -99,6 +101,7 @@ class MainWindow(QtWidgets.QMainWindow):
             self._seen_reset = snapshot.reset
             self._selection = self._selection.cleared().with_hover(None)
             self._source.want_pattern(None)
+            self._source.want_compared(None)
         drawn_from = (
             snapshot.sequence,
             self._selection,
@@ -209,6 +212,8 @@ class MainWindow(QtWidgets.QMainWindow):
             self._follow_mouse(canvas)
         for row in (panes.virtual, panes.alignment):
             row.canvas_added.connect(self._follow_mouse)
+        for canvas in (panes.cluster_map.canvas, *panes.virtual.canvases):
+            canvas.compared.connect(lambda y, x: self.select(self._selection.compared_with((y, x))))
         for canvas in (panes.cluster_map.canvas, panes.manifold):
             canvas.marked.connect(lambda mask: self.select(self._selection.with_region(mask)))
         panes.lattice.quantity_chosen.connect(
@@ -218,9 +223,19 @@ class MainWindow(QtWidgets.QMainWindow):
         panes.cluster_map.labels_toggled.connect(
             lambda on: self._set_options(replace(self._options, show_labels=on))
         )
+        panes.cluster_map.outlines_toggled.connect(
+            lambda on: self._set_options(replace(self._options, show_outlines=on))
+        )
+        panes.cluster_map.blend_toggled.connect(
+            lambda on: self._set_options(replace(self._options, blends_bright_field=on))
+        )
         panes.pattern.scale_chosen.connect(self._set_scale)
         panes.tiles.node_clicked.connect(self._toggle_node)
         panes.tree.node_clicked.connect(self._toggle_node)
+        for nodes in (panes.tiles, panes.tree):
+            nodes.node_compared.connect(lambda node: self.select(self._selection.compared_with(node_id=node)))
+        panes.momentum.grid.node_clicked.connect(lambda n: self.select(self._selection.toggled_momentum(n)))
+        panes.momentum.canvas.clicked.connect(self._click_momentum)
         panes.tabs.currentChanged.connect(lambda _: self._redraw())
         for pane in (panes.cluster_map, *(slot.pane for slot in panes.slots)):
             pane.retry.connect(lambda pane=pane: self._retry(pane))
@@ -249,6 +264,12 @@ class MainWindow(QtWidgets.QMainWindow):
             "labels": lambda: self._set_options(
                 replace(self._options, show_labels=not self._options.show_labels)
             ),
+            "outlines": lambda: self._set_options(
+                replace(self._options, show_outlines=not self._options.show_outlines)
+            ),
+            "blend": lambda: self._set_options(
+                replace(self._options, blends_bright_field=not self._options.blends_bright_field)
+            ),
             "pin": lambda: self.select(self._selection.toggled_pin()),
             "clear": lambda: self.select(self._selection.cleared()),
             "show_log": lambda: self.panes.show_tab("log"),
@@ -268,6 +289,10 @@ class MainWindow(QtWidgets.QMainWindow):
         state = UiState(self._source.latest(), self._selection, self._options, self._memo)
         node_id = node_at(state.clusters.label_map, (y, x))
         self._toggle_node(node_id if node_id >= 0 else None)
+
+    def _click_momentum(self, y: int, x: int, _: bool) -> None:
+        node_id = momentum_node_at(self._source.latest(), y, x)
+        self.select(self._selection.toggled_momentum(node_id))
 
     def _toggle_node(self, node_id: int | None) -> None:
         self.select(self._selection.toggled_node(node_id))

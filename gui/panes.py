@@ -62,7 +62,7 @@ class Panes(QtWidgets.QSplitter):
         ]
         for column in self._columns:
             self.addWidget(column)
-        self.setSizes([340, 330, 330])
+        self.setSizes([345, 315, 340])
         self.setHandleWidth(6)
         self.setChildrenCollapsible(False)
         self.slots = self._make_slots()

@@ -81,7 +81,7 @@ class RefreshThread:
         self._engine_exit_code = engine_exit_code
         self._clock = clock
         self._snapshot = Snapshot(endpoint=publish)
-        self._wanted_yx: tuple[int, int] | None = None
+        self._wanted: dict[str, tuple[int, int] | None] = {"pattern": None, "compared": None}
         self._commands: deque[str] = deque(maxlen=8)
         self._history: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
         self._pull_not_before = 0.0
@@ -115,8 +115,15 @@ class RefreshThread:
 
     def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
         """Ask for the pattern of a scan position; an older wish that is not yet met is dropped."""
-        if position_yx != self._wanted_yx:
-            self._wanted_yx = position_yx
+        self._want("pattern", position_yx)
+
+    def want_compared(self, position_yx: tuple[int, int] | None) -> None:
+        """Ask for a second pattern, to stand beside the first."""
+        self._want("compared", position_yx)
+
+    def _want(self, which: str, position_yx: tuple[int, int] | None) -> None:
+        if position_yx != self._wanted[which]:
+            self._wanted[which] = position_yx
             self._wake.set()
 
     def command(self, name: str) -> None:
@@ -187,6 +194,7 @@ class RefreshThread:
             reset=before.reset + is_other,
             arrays=MappingProxyType({} if is_other else arrays),
             pattern=None if is_other else before.pattern,
+            compared=None if is_other else before.compared,
             history=self._remember(status),
         )
 
@@ -236,21 +244,28 @@ class RefreshThread:
         self._pull_not_before = now + (now - started)
 
     def _answer_pattern(self, client: EngineClient, *, again: bool = False) -> None:
-        """Get the wanted pattern; one that was not there yet is asked for again with every new state."""
-        wanted_yx, answer = self._wanted_yx, self._snapshot.pattern
-        if wanted_yx is None or self._snapshot.status.scan is None:
+        """Get what is wanted; a pattern that was not there yet is asked for again with every new state."""
+        if self._snapshot.status.scan is None:
             return
-        if answer is not None and answer.position_yx == wanted_yx and not (again and answer.error):
-            return
-        version = 1 + (answer.version if answer else 0)
-        y, x = wanted_yx
+        for which, answer in (("pattern", self._snapshot.pattern), ("compared", self._snapshot.compared)):
+            wanted_yx = self._wanted[which]
+            if wanted_yx is None:
+                continue
+            if answer is not None and answer.position_yx == wanted_yx and not (again and answer.error):
+                continue
+            self._publish(
+                **{which: self._ask_pattern(client, wanted_yx, 1 + (answer.version if answer else 0))}
+            )
+
+    def _ask_pattern(self, client: EngineClient, position_yx: tuple[int, int], version: int) -> PatternAnswer:
+        y, x = position_yx
         try:
             values = client.request("pattern", timeout_s=ANSWER_S, y=y, x=x).array("pattern")
-            self._publish(pattern=PatternAnswer(wanted_yx, version, values))
+            return PatternAnswer(position_yx, version, values)
         except EngineUnreachable:
             raise
         except (LivestemError, KeyError) as error:
-            self._publish(pattern=PatternAnswer(wanted_yx, version, None, str(error)))
+            return PatternAnswer(position_yx, version, None, str(error))
 
     def _notify(self, text: str) -> None:
         held = self._snapshot.notice

@@ -58,7 +58,7 @@ QLabel#tag {{ border-radius: 3px; padding: 0 5px; }}
 QLabel#message {{ color: {TEXT_DIM}; }}
 QPushButton, QToolButton {{ background: #2A2F37; border: 1px solid #3E4550; border-radius: 4px; }}
 QPushButton {{ padding: 4px 11px; }}
-QToolButton {{ padding: 2px 9px; }}
+QToolButton {{ padding: 2px 7px; }}
 QPushButton:hover, QToolButton:hover {{ background: #343B45; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {CURVE}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: #6A717B; background: #22262C; border-color: #2E333B; }}
@@ -67,7 +67,7 @@ QProgressBar {{ background: {PANEL}; border: 1px solid #3E4550; border-radius: 4
 QProgressBar {{ text-align: center; color: {TEXT}; }}
 QProgressBar::chunk {{ background: {ACCENT}; border-radius: 3px; }}
 QTabWidget::pane {{ border: 1px solid {LINE}; background: {PANEL}; top: -1px; }}
-QTabBar::tab {{ background: #22262C; border: 1px solid {LINE}; padding: 4px 11px; color: {TEXT_DIM}; }}
+QTabBar::tab {{ background: #22262C; border: 1px solid {LINE}; padding: 4px 6px; color: {TEXT_DIM}; font-size: {SMALL_PX}px; }}
 QTabBar::tab:selected {{ background: {PANEL}; color: {TEXT}; border-bottom-color: {PANEL}; }}
 QTabBar::tab:focus {{ border-color: {CURVE}; }}
 QSplitter::handle {{ background: {WINDOW}; }}

@@ -1,6 +1,10 @@
 """The panes that are curves and lines of text: rings, elbow, stream, log."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gui.presenters import texts
+from gui.presenters.memo import Memo
 from gui.presenters.numbers import count, duration
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Link, Snapshot
@@ -8,16 +12,34 @@ from gui.presenters.tree_layout import path_to_root
 from gui.presenters.views import ElbowView, LogView, RingsView, Severity, StreamView
 
 
-def rings_view(snapshot: Snapshot) -> RingsView:
-    """Rotational mean of the STD, with the ring and the threshold in force."""
+def rings_view(snapshot: Snapshot, selection: Selection, memo: Memo) -> RingsView:
+    """Rotational mean of the STD, with ring and threshold in force; thin: that of the pattern under the cursor."""
     in_force = snapshot.status.in_force
     values = snapshot.values("radial_std")
     if values is None:
         return RingsView(None, None, message=texts.RINGS_EMPTY)
     inner, outer, threshold = (in_force.get(name) for name in ("inner_px", "outer_px", "threshold"))
+    single: tuple[float, ...] = ()
+    answer = snapshot.pattern
+    if selection.position_yx is not None and answer is not None and answer.values is not None:
+        pattern, key = answer.values, (snapshot.reset, answer.position_yx, answer.version, inner)
+        single = memo.get("radial profile", key, lambda: _radial_profile(pattern, int(inner or 0)))
     return RingsView(
-        snapshot.version("radial_std"), values, inner, outer, threshold, texts.rings_note(in_force)
+        snapshot.version("radial_std"), values, inner, outer, threshold, single, texts.rings_note(in_force)
     )
+
+
+def _radial_profile(pattern: NDArray[np.float32], first_px: int) -> tuple[float, ...]:
+    """Rotational mean about the middle of the detector, relative to its largest value from `first_px` on."""
+    height, width = pattern.shape
+    y, x = np.ogrid[:height, :width]
+    radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2).astype(np.int64)
+    finite = np.nan_to_num(pattern)
+    n_radii = min(height, width) // 2
+    total = np.bincount(radius.ravel(), finite.ravel())[:n_radii]
+    profile = total / np.bincount(radius.ravel())[:n_radii]
+    largest = float(profile[min(first_px, n_radii - 1) :].max(initial=0.0))
+    return tuple((profile / (largest or 1.0)).tolist())
 
 
 def elbow_view(snapshot: Snapshot, selection: Selection) -> ElbowView:

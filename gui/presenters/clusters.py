@@ -20,7 +20,7 @@ class Clusters:
     """The tree with its colours, the label map (scan_y, scan_x) of the shown level, and what is lit.
 
     ``shown`` are the nodes of the cut at that level, in order of id; ``lit`` those of the selected branch
-    (empty: nothing selected), ``hovered`` the node under the mouse.
+    (empty: nothing selected), ``hovered`` the node under the mouse; ``map_key`` stands for the label maps.
     """
 
     tree: tuple[ClusterNode, ...] = ()
@@ -32,6 +32,7 @@ class Clusters:
     selected: ClusterNode | None = None
     lit: frozenset[int] = frozenset()
     hovered: ClusterNode | None = None
+    map_key: tuple[int, int] = (0, -1)
 
     @classmethod
     def of(cls, snapshot: Snapshot, selection: Selection, memo: Memo) -> Self:
@@ -55,6 +56,7 @@ class Clusters:
             shown=cut(tree, level),
             selected=by_id.get(selection.node_id) if selection.node_id is not None else None,
             lit=lit_nodes(tree, selection.node_id),
+            map_key=snapshot.version("label_maps"),
             hovered=by_id.get(node_at(label_map, selection.position_yx)),
         )
 

@@ -108,7 +108,9 @@ def _cursor_text(snapshot: Snapshot, selection: Selection, clusters: Clusters) -
     if clusters.selected is not None:
         node = clusters.selected
         parts.append(f"cluster {texts.node_label(node)} selected ({count(node.n_patterns)} patterns)")
-    if clusters.selected is not None or selection.pinned_yx is not None:
+    if selection.region is not None:
+        parts.append(texts.marked(int(selection.region.sum())))
+    if not selection.is_empty:
         parts.append(texts.ESC_CLEARS)
     return " · ".join(parts) or texts.ready(snapshot.status)
 

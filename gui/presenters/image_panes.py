@@ -11,6 +11,7 @@ from gui.presenters.clusters import Clusters
 from gui.presenters.levels import Scale, image_bytes, percentile_levels
 from gui.presenters.map_labels import Places, place_labels
 from gui.presenters.memo import Memo
+from gui.presenters.outlines import border_edges
 from gui.presenters.phase import Phase, phase_of
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
@@ -21,12 +22,16 @@ from gui.presenters.views import (
     ImageView,
     MapLabel,
     MapView,
+    Outline,
     TilesView,
     TileView,
 )
 from streamer.look.palette import NOT_VISITED, Rgb, dimmed
 from streamer.look.scale_bar import ImageScale
 from streamer.model import EngineState
+
+BLEND_DARKEST = 0.35
+"""Brightness of the darkest positions where the bright field is blended in."""
 
 
 def map_view(
@@ -39,29 +44,76 @@ def map_view(
     if clusters.label_map is None:
         picture = _image(snapshot, "bright_field", memo, "", selection, message=_map_message(snapshot))
         return MapView(picture, newest_row=newest_row)
-    version = snapshot.version("label_maps")
+    if selection.momentum_id is not None and (view := _momentum_map(snapshot, selection, memo)):
+        return replace(view, newest_row=newest_row, level=clusters.level)
     lit = clusters.lit if clusters.selected else frozenset()
     key = (
-        version,
+        snapshot.version("label_maps"),
         clusters.level,
         tuple(clusters.colours.items()),
         lit,
         clusters.selected and clusters.selected.id,
+        selection.region_key,
+        options.blends_bright_field and snapshot.version("bright_field"),
     )
     label_map = clusters.label_map
-    rgba = memo.get("map", key, lambda: paint_labels(label_map, clusters.colours, _lit_on_map(clusters)))
+    blend = snapshot.values("bright_field") if options.blends_bright_field else None
+    rgba = memo.get(
+        "map",
+        key,
+        lambda: paint_labels(label_map, clusters.colours, _lit_on_map(clusters), selection.region, blend),
+    )
     picture = ImageView(
         key, rgba, scale=scale, note=_step_note(snapshot.status), crosshair_yx=selection.position_yx
     )
     return MapView(
         picture=picture,
         labels=_map_labels(snapshot, clusters, memo) if options.show_labels else (),
+        outline=_outline(snapshot, selection, options, clusters, memo),
         newest_row=newest_row,
         levels=clusters.levels,
         level=clusters.level,
         tag=_tag(snapshot.status),
         has_numbers=options.show_labels,
+        has_outlines=options.show_outlines,
+        is_blended=options.blends_bright_field,
     )
+
+
+def _outline(
+    snapshot: Snapshot, selection: Selection, options: ViewOptions, clusters: Clusters, memo: Memo
+) -> Outline | None:
+    """Borders of what is selected and marked, or of all clusters."""
+    label_map, lit = clusters.label_map, _lit_on_map(clusters)
+    if label_map is None or not (options.show_outlines or lit or selection.region is not None):
+        return None
+    shown = None if options.show_outlines else lit
+    key = (snapshot.version("label_maps"), clusters.level, shown, selection.region_key)
+
+    def edges() -> NDArray[np.int32]:
+        regions = label_map
+        if shown is not None:
+            regions = np.isin(label_map, list(shown)).astype(np.int32)
+        elif not options.show_outlines:
+            regions = np.zeros_like(label_map)
+        parts = [border_edges(regions)]
+        if selection.region is not None and selection.region.shape == label_map.shape:
+            parts.append(border_edges(selection.region))
+        return np.concatenate(parts)
+
+    return Outline(key, memo.get("map outline", key, edges))
+
+
+def _momentum_map(snapshot: Snapshot, selection: Selection, memo: Memo) -> MapView | None:
+    """The real-space image of a cluster of detector pixels in place of the map; None where there is none."""
+    images = snapshot.values("momentum_images")
+    node = next((node for node in snapshot.status.momentum_tree if node.id == selection.momentum_id), None)
+    ids = list(snapshot.arrays["momentum_images"].meta.get("ids", ())) if images is not None else []
+    if images is None or node is None or node.id not in ids:
+        return None
+    key = (snapshot.version("momentum_images"), node.id)
+    image = memo.get("momentum map image", key, lambda: image_bytes(images[ids.index(node.id)]))
+    return MapView(scan_image(snapshot, selection, key, image), title=texts.momentum_map_title(node))
 
 
 def virtual_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tuple[ImageView, ...]:
@@ -94,7 +146,7 @@ def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tup
         image = memo.get(title, key, lambda values=values: image_bytes(values))
         spread = memo.get(f"{title} spread", key, lambda values=values: percentile_levels(values))
         view = scan_image(snapshot, selection, key, image, f"{title} (px)")
-        views.append(replace(view, ends=(f"{spread[0]:.2f}", f"{spread[1]:.2f}")))
+        views.append(replace(view, ends=(f"{spread[0]:.3g}", f"{spread[1]:.3g}")))
     return tuple(views)
 
 
@@ -139,21 +191,33 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
 
 
 def paint_labels(
-    label_map: NDArray[np.int32], colours: Mapping[int, Rgb], lit: frozenset[int] | None
+    label_map: NDArray[np.int32],
+    colours: Mapping[int, Rgb],
+    lit: frozenset[int] | None = None,
+    region: NDArray[np.bool_] | None = None,
+    blend: NDArray[np.float32] | None = None,
 ) -> Image:
-    """A label map (scan_y, scan_x) as RGBA; where `lit` is given, the others step back."""
+    """A label map (scan_y, scan_x) as RGBA.
+
+    Where `lit` is given the other clusters step back, where `region` is given what lies outside; `blend` is an
+    image that gives the brightness.
+    """
     ids = np.array(sorted(colours), dtype=np.int32)
-    table = np.zeros((len(ids) + 1, 4), dtype=np.uint8)
-    table[0] = (*NOT_VISITED, 255)
+    n_rows = len(ids) + 1
+    table = np.zeros((2 * n_rows, 4), dtype=np.uint8)
+    table[0] = table[n_rows] = (*NOT_VISITED, 255)
     for row, node_id in enumerate(ids.tolist(), start=1):
-        colour = colours[node_id]
-        table[row] = (*(colour if lit is None or node_id in lit else dimmed(colour)), 255)
+        colour, back = colours[node_id], dimmed(colours[node_id])
+        table[row] = (*(colour if lit is None or node_id in lit else back), 255)
+        table[n_rows + row] = (*back, 255)
     place = np.minimum(np.searchsorted(ids, label_map), len(ids) - 1)
     rows = np.where(ids[place] == label_map, place + 1, 0)
+    if region is not None and region.shape == label_map.shape:
+        rows = np.where(region, rows, rows + n_rows)
     rgba = table[rows]
-    if lit:
-        inside = np.isin(label_map, list(lit))
-        rgba[inside & ~_interior(inside)] = 255
+    if blend is not None and blend.shape == label_map.shape:
+        bright = image_bytes(blend).astype(np.float32)[..., None] / 255
+        rgba[..., :3] = (rgba[..., :3] * (BLEND_DARKEST + (1 - BLEND_DARKEST) * bright)).astype(np.uint8)
     return rgba
 
 
@@ -221,11 +285,6 @@ def _lit_on_map(clusters: Clusters) -> frozenset[int] | None:
         return None
     on_map = {node.id for node in clusters.shown}
     return frozenset(node_id for node_id in on_map if clusters.emphasis(node_id) is Emphasis.SELECTED)
-
-
-def _interior(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    padded = np.pad(inside, 1, mode="edge")
-    return padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
 
 
 def _newest_row(snapshot: Snapshot, memo: Memo) -> int | None:

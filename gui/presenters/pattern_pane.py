@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
-from gui.presenters.levels import image_bytes
+from gui.presenters.levels import image_bytes, symmetric_levels, to_bytes
 from gui.presenters.memo import Memo
 from gui.presenters.numbers import count
+from gui.presenters.outlines import border_edges
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
 from gui.presenters.status import EngineStatus
-from gui.presenters.views import Circle, ImageView, PatternView
+from gui.presenters.views import Circle, ImageView, Outline, PatternView
 
 
 def pattern_view(
@@ -32,7 +33,61 @@ def pattern_view(
     if note and snapshot.status.calibration.q_source == "nominal":
         note += " (nominal)"
     picture = ImageView(key, image, title, note, message if image is None else "", scale)
-    return PatternView(picture, circles, options.scale)
+    compared, difference = _comparison(snapshot, selection, options, (key, values), memo)
+    return PatternView(
+        picture, circles, options.scale, _momentum_outline(snapshot, selection, memo), compared, difference
+    )
+
+
+def _comparison(
+    snapshot: Snapshot,
+    selection: Selection,
+    options: ViewOptions,
+    shown: tuple[Hashable, NDArray[np.float32] | None],
+    memo: Memo,
+) -> tuple[ImageView | None, ImageView | None]:
+    """A second pattern, and the shown one minus it; None, None where nothing is compared."""
+    scale = detector_scale(snapshot.status)
+    second: NDArray[np.float32] | None = None
+    key: Hashable = None
+    node = snapshot.status.node(selection.compared_id)
+    answer = snapshot.compared
+    if selection.compared_yx is not None and answer is not None:
+        key, second = (answer.position_yx, answer.version), answer.values
+        title = f"{texts.COMPARED} · {texts.position(answer.position_yx, scan_scale(snapshot.status))}"
+    elif node is not None:
+        key = (snapshot.version("cluster_patterns"), node.id)
+        second = cluster_patterns(snapshot).get(node.id)
+        title = f"{texts.COMPARED} · {texts.CLUSTER_PATTERN_TITLE} {texts.node_label(node)}"
+    else:
+        return None, None
+    if second is None:
+        return ImageView(None, None, title, message=texts.IMAGE_EMPTY, scale=scale), None
+    values = second
+    key = ("compared", key, options.scale)
+    image = memo.get("compared pattern", key, lambda: image_bytes(values, options.scale))
+    compared = ImageView(key, image, title, scale=scale)
+    first_key, first = shown
+    if first is None or first.shape != values.shape:
+        return compared, None
+    both = ("difference", first_key, key)
+    difference = np.subtract(first, values, dtype=np.float32)
+    lower, upper = memo.get("difference levels", both, lambda: symmetric_levels(difference))
+    image = memo.get("difference", both, lambda: to_bytes(difference, lower, upper))
+    ends = f"{lower:.3g}", f"{upper:.3g}"
+    return compared, ImageView(both, image, texts.DIFFERENCE, scale=scale, colours="CET-D1", ends=ends)
+
+
+def _momentum_outline(snapshot: Snapshot, selection: Selection, memo: Memo) -> Outline | None:
+    """Border of the selected cluster of detector pixels."""
+    labels = snapshot.values("momentum_labels")
+    if labels is None or selection.momentum_id is None:
+        return None
+    key = (snapshot.version("momentum_labels"), selection.momentum_id)
+    edges = memo.get(
+        "momentum outline", key, lambda: border_edges((labels == selection.momentum_id).any(axis=0))
+    )
+    return Outline(key, edges)
 
 
 def _wanted_pattern(

@@ -20,7 +20,9 @@ class Selection:
     ``node_id`` the cluster or branch that is selected, ``level`` the depth at which the map is coloured
     (1 = below the root). ``region`` is a part of the scan marked with the mouse, as a mask (scan_y, scan_x),
     ``roi`` the rectangle around it (first row, row after the last, first column, column after the last), and
-    ``region_key`` stands for the mask where selections are compared. None means nothing of that kind.
+    ``region_key`` stands for the mask where selections are compared. ``compared_yx`` is a position, ``compared_id``
+    a cluster, whose pattern stands beside the shown one; ``momentum_id`` is the selected cluster of detector pixels.
+    None means nothing of that kind.
     """
 
     hover_yx: tuple[int, int] | None = None
@@ -30,6 +32,9 @@ class Selection:
     region: NDArray[np.bool_] | None = field(default=None, compare=False)
     roi: tuple[int, int, int, int] | None = None
     region_key: bytes = b""
+    compared_yx: tuple[int, int] | None = None
+    compared_id: int | None = None
+    momentum_id: int | None = None
 
     @property
     def position_yx(self) -> tuple[int, int] | None:
@@ -77,9 +82,33 @@ class Selection:
         )
         return self.with_hover(None).with_pin((y, x))
 
+    def compared_with(self, position_yx: tuple[int, int] | None = None, node_id: int | None = None) -> Self:
+        """The pattern of a position or cluster stands beside the shown one; the same once more lets it go."""
+        same = (position_yx, node_id) == (self.compared_yx, self.compared_id)
+        if same:
+            position_yx, node_id = None, None
+        return replace(self, compared_yx=position_yx, compared_id=node_id)
+
+    def toggled_momentum(self, node_id: int | None) -> Self:
+        """A cluster of detector pixels is clicked: selected, or let go where it was selected already."""
+        return replace(self, momentum_id=None if node_id == self.momentum_id else node_id)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that `cleared` would take away."""
+        chosen = (
+            self.pinned_yx,
+            self.node_id,
+            self.roi,
+            self.compared_yx,
+            self.compared_id,
+            self.momentum_id,
+        )
+        return all(part is None for part in chosen)
+
     def cleared(self) -> Self:
-        """Nothing pinned, selected or marked; the mouse is where it is."""
-        return replace(self, pinned_yx=None, node_id=None).with_region(None)
+        """Nothing pinned, selected, marked or compared; the mouse is where it is."""
+        return type(self)(hover_yx=self.hover_yx, level=self.level)
 
 
 class LatticeQuantity(StrEnum):
@@ -100,3 +129,5 @@ class ViewOptions:
     scale: Scale = Scale.LOG
     show_labels: bool = True
     lattice: LatticeQuantity = LatticeQuantity.CONSTANT
+    show_outlines: bool = False
+    blends_bright_field: bool = False

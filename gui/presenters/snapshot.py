@@ -65,6 +65,7 @@ class Snapshot:
     status: EngineStatus = field(default_factory=EngineStatus)
     arrays: Mapping[str, NamedArray] = field(default_factory=lambda: MappingProxyType({}))
     pattern: PatternAnswer | None = None
+    compared: PatternAnswer | None = None
     history: StreamHistory = field(default_factory=StreamHistory)
     notice: Notice | None = None
 
@@ -87,6 +88,10 @@ class SnapshotSource(Protocol):
 
     def want_pattern(self, position_yx: tuple[int, int] | None) -> None:
         """Ask for the pattern of a scan position."""
+        ...
+
+    def want_compared(self, position_yx: tuple[int, int] | None) -> None:
+        """Ask for a second pattern, to stand beside the first."""
         ...
 
     def command(self, name: str) -> None:

@@ -58,6 +58,12 @@ CLUSTER_PATTERN_TITLE = "Mean pattern of cluster"
 MEAN_PATTERN_TITLE = "Mean pattern of the scan"
 TILES_TITLE = "Mean pattern of each cluster"
 PINNED_TITLE = "Pinned pattern"
+OUTLINES = "Outlines"
+OUTLINES_TIP = "Draw the borders of the clusters (O)"
+BLEND = "Blend BF"
+BLEND_TIP = "Brightness of the map from the bright field (B)"
+COMPARED = "Compared"
+DIFFERENCE = "Difference"
 TAG_PROVISIONAL = "provisional"
 TAG_SETTLED = "settled"
 
@@ -345,6 +351,16 @@ def position(position_yx: tuple[int, int], scale: ImageScale) -> str:
     if scale.unit == "px":
         return f"x {x}, y {y} px"
     return f"x {x * scale.per_px:.1f} {scale.unit}, y {y * scale.per_px:.1f} {scale.unit}"
+
+
+def marked(n_positions: int) -> str:
+    """How much of the scan is marked."""
+    return f"{count(n_positions)} positions marked"
+
+
+def momentum_map_title(node: ClusterNode) -> str:
+    """What stands in for the cluster map while a cluster of detector pixels is selected."""
+    return f"Image of k-space cluster {node_label(node)}"
 
 
 def node_label(node: ClusterNode) -> str:

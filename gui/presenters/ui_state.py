@@ -107,12 +107,12 @@ class UiState:
     @cached_property
     def tree(self) -> TreeView:
         """Pane E."""
-        return tree_view(self.clusters)
+        return tree_view(self.clusters, self._selection, self._memo)
 
     @cached_property
     def rings(self) -> RingsView:
         """Tab Rings."""
-        return rings_view(self._snapshot)
+        return rings_view(self._snapshot, self._selection, self._memo)
 
     @cached_property
     def elbow(self) -> ElbowView:
@@ -147,7 +147,7 @@ class UiState:
     @cached_property
     def momentum(self) -> MomentumView:
         """Tab k-space."""
-        return momentum_view(self._snapshot, self._memo)
+        return momentum_view(self._snapshot, self._selection, self._memo)
 
     @cached_property
     def log(self) -> LogView:

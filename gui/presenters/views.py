@@ -103,6 +103,14 @@ class ImageView:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """Edges of pixels to be drawn as lines: (n, 4) int32 rows x0, y0, x1, y1, corner (0, 0) above pixel (0, 0)."""
+
+    key: Hashable
+    edges: NDArray[np.int32] = field(compare=False)
+
+
+@dataclass(frozen=True)
 class MapLabel:
     """The number of a cluster, printed on the map at (y, x)."""
 
@@ -118,11 +126,15 @@ class MapView:
 
     picture: ImageView
     labels: tuple[MapLabel, ...] = ()
+    outline: Outline | None = None
     newest_row: int | None = None
     levels: tuple[int, ...] = ()
     level: int = 1
     tag: str = ""
+    title: str = ""
     has_numbers: bool = True
+    has_outlines: bool = False
+    is_blended: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,9 @@ class PatternView:
     picture: ImageView
     circles: tuple[Circle, ...] = ()
     intensity: Scale = Scale.LOG
+    outline: Outline | None = None
+    compared: ImageView | None = None
+    difference: ImageView | None = None
 
 
 @dataclass(frozen=True)
@@ -168,7 +183,7 @@ class TilesView:
 
 @dataclass(frozen=True)
 class TreeNodeView:
-    """A node of the hierarchy at (x, y), both 0..1."""
+    """A node of the hierarchy at (x, y), both 0..1; ``share_marked`` of it lies in the marked region."""
 
     node_id: int
     x: float
@@ -178,6 +193,7 @@ class TreeNodeView:
     name: str
     caption: str
     emphasis: Emphasis = Emphasis.NORMAL
+    share_marked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -191,13 +207,17 @@ class TreeView:
 
 @dataclass(frozen=True)
 class RingsView:
-    """Rotational mean of the STD pattern against radius, with the ring and the threshold in force."""
+    """Rotational mean of the STD pattern against radius, with the ring and the threshold in force.
+
+    ``single`` is the rotational mean of the pattern under the cursor, relative to its largest value.
+    """
 
     key: Hashable
     radial_std: NDArray[np.float32] | None = field(compare=False)
     inner_px: float | None = None
     outer_px: float | None = None
     threshold: float | None = None
+    single: tuple[float, ...] = ()
     note: str = ""
     message: str = ""
 

@@ -56,6 +56,7 @@ class RingsChart(Chart):
     def __init__(self) -> None:
         super().__init__(texts.TABS["rings"], texts.AXIS_RADIUS, texts.AXIS_STD)
         self._curve = self.plot.plot(pen=PEN_CURVE)
+        self._single = self.plot.plot(pen={"color": theme.TEXT_DIM, "width": 1})
         self._band = pg.LinearRegionItem(
             movable=False, brush=(47, 128, 200, 60), pen={"color": theme.RING, "width": 1}
         )
@@ -73,6 +74,8 @@ class RingsChart(Chart):
         inside = profile[int(view.inner_px or 0) : int(view.outer_px) if view.outer_px else None]
         largest = float(inside.max()) if inside.size and inside.max() > 0 else float(profile.max()) or 1.0
         self._curve.setData(profile / largest)
+        self._single.setVisible(bool(view.single))
+        self._single.setData(np.asarray(view.single))
         self.plot.setRange(xRange=(0, len(profile) - 1), yRange=(0, 1.15), padding=0.02)
         has_ring = view.inner_px is not None and view.outer_px is not None
         self._band.setVisible(has_ring)

@@ -1,5 +1,7 @@
 """Pane A: the cluster map with its level buttons."""
 
+from collections.abc import Callable
+
 from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui.presenters import texts
@@ -15,6 +17,8 @@ class ClusterMap(Pane):
 
     level_chosen = QtCore.Signal(int)
     labels_toggled = QtCore.Signal(bool)
+    outlines_toggled = QtCore.Signal(bool)
+    blend_toggled = QtCore.Signal(bool)
 
     def __init__(self) -> None:
         self.canvas = ImageCanvas(texts.MAP_TITLE)
@@ -23,14 +27,14 @@ class ClusterMap(Pane):
         row, self._levels = choice_buttons(
             [(str(level), texts.level_tip(level)) for level in range(1, MOST_LEVELS + 1)]
         )
+        for button in self._levels.buttons():
+            button.hide()  # otherwise the column begins as wide as all of them
         self._levels.idClicked.connect(lambda index: self.level_chosen.emit(index + 1))
         self._level_word = QtWidgets.QLabel(texts.LEVEL)
-        self._labels = QtWidgets.QToolButton()
-        self._labels.setText(texts.LABELS)
-        self._labels.setToolTip(texts.LABELS_TIP)
-        self._labels.setCheckable(True)
-        self._labels.clicked.connect(self.labels_toggled)
-        self.set_tools([self._level_word, row, self._labels])
+        self._labels = _switch(texts.LABELS, texts.LABELS_TIP, self.labels_toggled.emit)
+        self._outlines = _switch(texts.OUTLINES, texts.OUTLINES_TIP, self.outlines_toggled.emit)
+        self._blend = _switch(texts.BLEND, texts.BLEND_TIP, self.blend_toggled.emit)
+        self.set_tools([self._level_word, row, self._labels, self._outlines, self._blend], takes_note=False)
 
     @property
     def level_buttons(self) -> list[QtWidgets.QAbstractButton]:
@@ -41,11 +45,27 @@ class ClusterMap(Pane):
         """Show the map; only levels that exist have a button."""
         self.canvas.set_view(view.picture)
         self.canvas.set_labels(view.labels, view.newest_row)
-        self.set_title(texts.MAP_TITLE, view.picture.note, view.tag)
+        self.canvas.set_outline(view.outline)
+        self.set_title(view.title or texts.MAP_TITLE, view.picture.note, view.tag)
         self._level_word.setVisible(bool(view.levels))
-        self._labels.setVisible(bool(view.levels))
-        self._labels.setChecked(view.has_numbers)
+        for button, is_on in (
+            (self._labels, view.has_numbers),
+            (self._outlines, view.has_outlines),
+            (self._blend, view.is_blended),
+        ):
+            button.setVisible(bool(view.levels))
+            button.setChecked(is_on)
         for index in range(MOST_LEVELS):
             button = self._levels.button(index)
             button.setVisible(index + 1 in view.levels)
             button.setChecked(index + 1 == view.level)
+
+
+def _switch(text: str, tip: str, toggled: Callable[[bool], None]) -> QtWidgets.QToolButton:
+    button = QtWidgets.QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setAccessibleName(tip)
+    button.setCheckable(True)
+    button.clicked.connect(toggled)
+    return button

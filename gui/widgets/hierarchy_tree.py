@@ -1,5 +1,7 @@
 """Pane E: the hierarchy as a tree of coloured nodes, each with its number and size."""
 
+import itertools
+
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
@@ -9,6 +11,8 @@ MARGIN_X, MARGIN_TOP, MARGIN_BOTTOM = 14, 16, 40
 RADIUS = 7
 CAPTION_PX = 34
 REACH_PX = 18
+TIGHT_PX = 10
+"""Size of a name that would not fit otherwise."""
 
 Qt = QtCore.Qt
 
@@ -17,6 +21,7 @@ class HierarchyTree(QtWidgets.QWidget):
     """Click a node to select its branch."""
 
     node_clicked = QtCore.Signal(int)
+    node_compared = QtCore.Signal(int)
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -47,13 +52,15 @@ class HierarchyTree(QtWidgets.QWidget):
         return QtCore.QPointF(MARGIN_X + x * width, MARGIN_TOP + y * height)
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Select the nearest node within reach."""
+        """Select the nearest node within reach; with Ctrl it is compared."""
+        has_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        chosen = self.node_compared if has_ctrl else self.node_clicked
         near = [
             ((self._place(node.x, node.y) - QtCore.QPointF(event.pos())).manhattanLength(), node.node_id)
             for node in self._view.nodes
         ]
         if near and min(near)[0] <= REACH_PX:
-            self.node_clicked.emit(min(near)[1])
+            chosen.emit(min(near)[1])
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint branches, then nodes over them."""
@@ -82,7 +89,8 @@ class HierarchyTree(QtWidgets.QWidget):
             return
         child, parent = self._place(node.x, node.y), self._place(*node.parent_xy)
         # The branch begins below the parent's caption, so that no line runs through text.
-        start_y = min(parent.y() + RADIUS + CAPTION_PX, child.y() - RADIUS - 8)
+        room = CAPTION_PX if self._row_height() > 2 * RADIUS + CAPTION_PX + 8 else CAPTION_PX / 2
+        start_y = min(parent.y() + RADIUS + room, child.y() - RADIUS - 8)
         step_y = (start_y + child.y() - RADIUS) / 2
         lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
         painter.setPen(QtGui.QPen(QtGui.QColor("#D5D9DF" if lit else "#5A626D"), 1))
@@ -116,16 +124,37 @@ class HierarchyTree(QtWidgets.QWidget):
         painter.setFont(font)
         metrics = QtGui.QFontMetrics(font)
         width = self._room(node)
+        if QtGui.QFontMetrics(font).horizontalAdvance(node.name) > width:
+            font.setPixelSize(TIGHT_PX)
+            painter.setFont(font)
+            metrics = QtGui.QFontMetrics(font)
         height = metrics.height()
+        has_counts = self._row_height() > 2 * RADIUS + 2 * height + 8
         box = QtCore.QRectF(centre.x() - width / 2, centre.y() + RADIUS + 2, width, height)
         painter.setPen(QtGui.QColor(theme.TEXT))
         flags = int(Qt.AlignmentFlag.AlignHCenter)
         painter.drawText(box, flags, metrics.elidedText(node.name, Qt.TextElideMode.ElideRight, int(width)))
         font.setBold(False)
         painter.setFont(font)
-        if QtGui.QFontMetrics(font).horizontalAdvance(node.caption) <= width:
+        if has_counts and QtGui.QFontMetrics(font).horizontalAdvance(node.caption) <= width:
             painter.setPen(QtGui.QColor(theme.TEXT_DIM))
             painter.drawText(box.translated(0, height - 1), flags, node.caption)
+        if node.share_marked is not None:
+            self._paint_share(painter, node.share_marked, centre)
+
+    def _paint_share(self, painter: QtGui.QPainter, share: float, centre: QtCore.QPointF) -> None:
+        """How much of a node is marked, as a bar over it."""
+        bar = QtCore.QRectF(centre.x() - 14, centre.y() - RADIUS - 8, 28, 4)
+        painter.fillRect(bar, QtGui.QColor("#3E4550"))
+        painter.fillRect(
+            QtCore.QRectF(bar.x(), bar.y(), share * bar.width(), bar.height()), QtGui.QColor("white")
+        )
+
+    def _row_height(self) -> float:
+        """Distance between two levels in pixels."""
+        heights = sorted({node.y for node in self._view.nodes})
+        steps = [after - before for before, after in itertools.pairwise(heights)]
+        return min(steps, default=1.0) * (self.height() - MARGIN_TOP - MARGIN_BOTTOM)
 
     def _room(self, node: TreeNodeView) -> float:
         """Width for a caption: the distance to the nearest node at the same height."""

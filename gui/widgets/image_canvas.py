@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel
-from gui.widgets.marking import Outline, polygon_mask
+from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel, Outline
+from gui.widgets.marking import Stroke, polygon_mask
 from streamer.look.scale_bar import ImageScale, scale_bar
 
 CLICK_PX = 4
@@ -50,7 +50,7 @@ class ImageCanvas(pg.GraphicsView):
         self._tables = {colours: theme.lookup_table(colours)}
         self._colours = colours
         self._ends: tuple[str, str] | None = None
-        self._outline: Outline | None = None
+        self._stroke: Stroke | None = None
         self.can_mark = False
         self._key: Hashable = None
         self._shape = (0, 0)
@@ -62,6 +62,8 @@ class ImageCanvas(pg.GraphicsView):
         self._labels: tuple[MapLabel, ...] = ()
         self._circles: tuple[Circle, ...] = ()
         self._row: int | None = None
+        self._outlined: Outline | None = None
+        self._outline_lines: list[QtCore.QLineF] = []
         self._shows_all = True
         self._box.sigRangeChangedManually.connect(self._leave_whole_image)
 
@@ -90,6 +92,14 @@ class ImageCanvas(pg.GraphicsView):
         self._circles = circles
         self._box.update()
 
+    def set_outline(self, outline: Outline | None) -> None:
+        """Borders drawn as lines."""
+        if outline != self._outlined:
+            rows = [] if outline is None else outline.edges.tolist()
+            self._outline_lines = [QtCore.QLineF(*row) for row in rows]
+        self._outlined = outline
+        self._box.update()
+
     @property
     def shown_image(self) -> NDArray[np.uint8] | None:
         """The image as it was given, None where there is none."""
@@ -104,7 +114,8 @@ class ImageCanvas(pg.GraphicsView):
 
     def screen_position(self, y: float, x: float) -> QtCore.QPointF:
         """Where the centre of an image pixel lies in this widget."""
-        return QtCore.QPointF(self.mapFromScene(self._box.mapViewToScene(QtCore.QPointF(x + 0.5, y + 0.5))))
+        # mapFromScene would round to whole pixels.
+        return self.viewportTransform().map(self._box.mapViewToScene(QtCore.QPointF(x + 0.5, y + 0.5)))
 
     def _leave_whole_image(self, _: object) -> None:
         self._shows_all = False
@@ -125,10 +136,10 @@ class ImageCanvas(pg.GraphicsView):
 
     def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
         """Report the pixel under the mouse; a region that is drawn grows."""
-        if self._outline is None:
+        if self._stroke is None:
             super().mouseMoveEvent(event)
         else:
-            self._outline.extend(event.pos())
+            self._stroke.extend(event.pos())
             self._box.update()
         self._report_hover(self._pixel_at(event.pos()))
 
@@ -144,7 +155,7 @@ class ImageCanvas(pg.GraphicsView):
         is_box = bool(held & Qt.KeyboardModifier.ShiftModifier)
         can_begin = self.can_mark and self._shape[0] > 0 and event.button() == Qt.MouseButton.LeftButton
         if can_begin and (is_free or is_box):
-            self._outline = Outline(event.pos(), is_free=is_free)
+            self._stroke = Stroke(event.pos(), is_free=is_free)
         else:
             super().mousePressEvent(event)
         self._pressed_at = event.pos() if event.button() == Qt.MouseButton.LeftButton else None
@@ -152,12 +163,12 @@ class ImageCanvas(pg.GraphicsView):
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         """Report a click that was not a drag."""
         start, self._pressed_at = self._pressed_at, None
-        outline, self._outline = self._outline, None
-        if outline is None:
+        stroke, self._stroke = self._stroke, None
+        if stroke is None:
             super().mouseReleaseEvent(event)
-        elif outline.reach_px > CLICK_PX:
+        elif stroke.reach_px > CLICK_PX:
             self._box.update()
-            self.marked.emit(self._mask_of(outline))
+            self.marked.emit(self._mask_of(stroke))
             return
         if start is None or (event.pos() - start).manhattanLength() > CLICK_PX:
             return
@@ -169,8 +180,8 @@ class ImageCanvas(pg.GraphicsView):
         else:
             self.clicked.emit(*pixel, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
 
-    def _mask_of(self, outline: Outline) -> NDArray[np.bool_]:
-        corners = [self._box.mapSceneToView(self.mapToScene(point.toPoint())) for point in outline.polygon]
+    def _mask_of(self, stroke: Stroke) -> NDArray[np.bool_]:
+        corners = [self._box.mapSceneToView(self.mapToScene(point.toPoint())) for point in stroke.polygon]
         return polygon_mask(QtGui.QPolygonF(corners), self._shape)
 
     def mouseDoubleClickEvent(self, event: QtGui.QMouseEvent) -> None:
@@ -199,6 +210,7 @@ class ImageCanvas(pg.GraphicsView):
             painter.drawText(self.viewport().rect(), int(Qt.AlignmentFlag.AlignCenter), self._message)
         if self._shape[0]:
             painter.setClipRect(self._image_rect())
+            self._draw_outline(painter)
             self._draw_row(painter)
             self._draw_crosshair(painter)
             self._draw_circles(painter)
@@ -206,14 +218,28 @@ class ImageCanvas(pg.GraphicsView):
             self._draw_scale_bar(painter)
             self._draw_ends(painter)
             self._draw_labels(painter)
-        if self._outline is not None:
-            self._outline.draw(painter)
+        if self._stroke is not None:
+            self._stroke.draw(painter)
         painter.restore()
 
     def _image_rect(self) -> QtCore.QRectF:
         height, width = self._shape
         corners = self.screen_position(-0.5, -0.5), self.screen_position(height - 0.5, width - 0.5)
         return QtCore.QRectF(*corners) & QtCore.QRectF(self.viewport().rect())
+
+    def _draw_outline(self, painter: QtGui.QPainter) -> None:
+        if not self._outline_lines:
+            return
+        origin, step = self.screen_position(-0.5, -0.5), self.screen_position(0.5, 0.5)
+        painter.save()
+        painter.translate(origin)
+        painter.scale(step.x() - origin.x(), step.y() - origin.y())
+        for colour, width in ((QtGui.QColor(0, 0, 0, 130), 3.0), (QtGui.QColor("white"), 1.0)):
+            pen = QtGui.QPen(colour, width)
+            pen.setCosmetic(True)  # pixels of the screen whatever the zoom
+            painter.setPen(pen)
+            painter.drawLines(self._outline_lines)
+        painter.restore()
 
     def _draw_row(self, painter: QtGui.QPainter) -> None:
         if self._row is None:

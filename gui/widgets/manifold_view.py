@@ -10,7 +10,7 @@ from gui import theme
 from gui.kernels.splat import shade_points, splat_points
 from gui.presenters import texts
 from gui.presenters.views import ManifoldView
-from gui.widgets.marking import Outline, polygon_mask
+from gui.widgets.marking import Stroke, polygon_mask
 
 CLICK_PX = 4
 REACH_PX = 4
@@ -50,7 +50,7 @@ class ManifoldCanvas(QtWidgets.QWidget):
         self._picture = np.empty((0, 0, 4), np.uint8)
         self._drag_from: QtCore.QPoint | None = None
         self._pressed_at: QtCore.QPoint | None = None
-        self._outline: Outline | None = None
+        self._stroke: Stroke | None = None
         self._hover: tuple[int, int] | None = None
 
     def set_view(self, view: ManifoldView) -> None:
@@ -150,12 +150,12 @@ class ManifoldCanvas(QtWidgets.QWidget):
         self._pressed_at = event.pos()
         marks = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier
         if event.modifiers() & marks:
-            self._outline = Outline(event.pos(), is_free=True)
+            self._stroke = Stroke(event.pos(), is_free=True)
 
     def mouseMoveEvent(self, event: QtGui.QMouseEvent) -> None:
         """Turn while the button is down, otherwise report what is under the mouse."""
-        if self._outline is not None:
-            self._outline.extend(event.pos())
+        if self._stroke is not None:
+            self._stroke.extend(event.pos())
             self.update()
             return
         if self._pressed_at is not None:
@@ -171,10 +171,10 @@ class ManifoldCanvas(QtWidgets.QWidget):
         """End a turn or a region; a click selects."""
         was_drag, self._drag_from = self._drag_from is not None, None
         pressed, self._pressed_at = self._pressed_at, None
-        outline, self._outline = self._outline, None
+        stroke, self._stroke = self._stroke, None
         self.update()
-        if outline is not None and outline.reach_px > CLICK_PX:
-            self._mark(outline)
+        if stroke is not None and stroke.reach_px > CLICK_PX:
+            self._mark(stroke)
         elif pressed is not None and not was_drag and (found := self._position_at(event.pos())):
             self.clicked.emit(*found, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
 
@@ -196,13 +196,13 @@ class ManifoldCanvas(QtWidgets.QWidget):
     def _is_click(self, point: QtCore.QPoint) -> bool:
         return self._pressed_at is not None and (point - self._pressed_at).manhattanLength() <= CLICK_PX
 
-    def _mark(self, outline: Outline) -> None:
+    def _mark(self, stroke: Stroke) -> None:
         cloud = self._view.cloud
         if cloud is None:
             return
         self._draw()
         ratio = self.devicePixelRatioF()
-        grown = QtGui.QTransform.fromScale(ratio, ratio).map(outline.polygon)
+        grown = QtGui.QTransform.fromScale(ratio, ratio).map(stroke.polygon)
         inside = polygon_mask(grown, self._ids.shape)
         x, y = np.floor(self._project(cloud.points)).astype(np.int64).T
         height, width = inside.shape
@@ -232,8 +232,8 @@ class ManifoldCanvas(QtWidgets.QWidget):
         painter.drawImage(self.rect(), picture)
         if self._view.marker is not None:
             self._paint_marker(painter, self.screen_position(self._view.marker))
-        if self._outline is not None:
-            self._outline.draw(painter)
+        if self._stroke is not None:
+            self._stroke.draw(painter)
         painter.end()
 
     def _paint_marker(self, painter: QtGui.QPainter, centre: QtCore.QPointF) -> None:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui
 
 
-class Outline:
+class Stroke:
     """Points of a rectangle or a free line, in pixels of the widget."""
 
     def __init__(self, start: QtCore.QPoint, *, is_free: bool) -> None:

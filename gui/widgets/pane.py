@@ -42,12 +42,13 @@ class Pane(QtWidgets.QFrame):
         column.addLayout(self._tools)
         column.addWidget(self._stack, 1)
 
-    def set_tools(self, widgets: list[QtWidgets.QWidget]) -> None:
-        """Put controls into a line below the title; the figure moves to its right end."""
+    def set_tools(self, widgets: list[QtWidgets.QWidget], *, takes_note: bool = True) -> None:
+        """Put controls into a line below the title; the figure moves to its right end where there is room."""
         for widget in widgets:
             self._tools.addWidget(widget)
         self._tools.addStretch()
-        self._tools.addWidget(self._note)
+        if takes_note:
+            self._tools.addWidget(self._note)
 
     def hide_title(self) -> None:
         """No title line: the pane stands under a tab that says what it is."""

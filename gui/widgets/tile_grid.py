@@ -20,6 +20,7 @@ class TileGrid(QtWidgets.QScrollArea):
     """As many columns as make the tiles largest; a scroll bar where they would get too small."""
 
     node_clicked = QtCore.Signal(int)
+    node_compared = QtCore.Signal(int)
 
     def __init__(self, name: str, colours: str) -> None:
         super().__init__()
@@ -28,6 +29,7 @@ class TileGrid(QtWidgets.QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._sheet = _Sheet(theme.lookup_table(colours))
         self._sheet.node_clicked.connect(self.node_clicked)
+        self._sheet.node_compared.connect(self.node_compared)
         self.setWidget(self._sheet)
 
     def set_view(self, view: TilesView) -> None:
@@ -48,6 +50,7 @@ class _Sheet(QtWidgets.QWidget):
     """Paints all tiles itself: a widget and an image item for each would cost more than the whole window."""
 
     node_clicked = QtCore.Signal(int)
+    node_compared = QtCore.Signal(int)
 
     def __init__(self, table: NDArray[np.uint8]) -> None:
         super().__init__()
@@ -164,8 +167,10 @@ class _Sheet(QtWidgets.QWidget):
         painter.drawText(line.translated(0, LINE_PX), left, caption)
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
-        """A click on a tile selects its cluster."""
+        """A click on a tile selects its cluster; with Ctrl it is compared."""
+        has_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        chosen = self.node_compared if has_ctrl else self.node_clicked
         for tile, rect in zip(self._view.tiles, self._rects(), strict=True):
             if rect.contains(QtCore.QPointF(event.pos())):
-                self.node_clicked.emit(tile.node_id)
+                chosen.emit(tile.node_id)
                 return

@@ -38,6 +38,11 @@ class FakeSource:
             version = 1 + (self.snapshot.pattern.version if self.snapshot.pattern else 0)
             self.change(pattern=PatternAnswer(position_yx, version, self.scan.pattern(*position_yx)))
 
+    def want_compared(self, position_yx) -> None:
+        if position_yx is not None:
+            version = 1 + (self.snapshot.compared.version if self.snapshot.compared else 0)
+            self.change(compared=PatternAnswer(position_yx, version, self.scan.pattern(*position_yx)))
+
     def command(self, name: str) -> None:
         self.commands.append(name)
 

@@ -4,22 +4,9 @@ import numpy as np
 import pytest
 from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
+from tests.widgets.mouse import NONE, SHIFT, drag, send
+
 Qt = QtCore.Qt
-NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
-
-
-def send(widget, kind, point, button=Qt.MouseButton.NoButton, held=Qt.MouseButton.NoButton, modifiers=NONE):
-    event = QtGui.QMouseEvent(kind, QtCore.QPointF(point), button, held, modifiers)
-    QtWidgets.QApplication.sendEvent(widget, event)
-
-
-def drag(widget, points, modifiers=NONE):
-    """Press at the first point, move over the others, release at the last."""
-    left = Qt.MouseButton.LeftButton
-    send(widget, QtCore.QEvent.Type.MouseButtonPress, points[0], left, left, modifiers)
-    for point in points[1:]:
-        send(widget, QtCore.QEvent.Type.MouseMove, point, Qt.MouseButton.NoButton, left, modifiers)
-    send(widget, QtCore.QEvent.Type.MouseButtonRelease, points[-1], left, Qt.MouseButton.NoButton, modifiers)
 
 
 @pytest.fixture

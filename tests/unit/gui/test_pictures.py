@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gui.presenters.image_panes import paint_labels
 from gui.presenters.levels import Scale, image_bytes, percentile_levels, to_bytes
 from gui.presenters.map_labels import place_labels
+from gui.presenters.outlines import border_edges
 from gui.presenters.tree_layout import branch_of, layout, path_to_root
 from streamer.look.palette import NOT_VISITED, dimmed
 from streamer.model import ClusterNode
@@ -60,13 +63,42 @@ def test_a_label_map_is_painted_by_node_and_unvisited_or_unknown_is_neutral():
     assert rgba.tolist() == [[[10, 20, 30, 255]] * 2 + [neutral], [[200, 100, 50, 255], neutral, neutral]]
 
 
-def test_what_is_not_selected_steps_back_and_what_is_has_a_white_edge():
+def test_what_is_not_selected_or_not_marked_steps_back():
     labels = np.zeros((9, 11), dtype=np.int32)
     labels[2:8, 3:10] = 1
-    rgba = paint_labels(labels, {0: (200, 0, 0), 1: (0, 200, 0)}, frozenset({1}))
+    colours = {0: (200, 0, 0), 1: (0, 200, 0)}
+    rgba = paint_labels(labels, colours, frozenset({1}))
     assert tuple(rgba[0, 0, :3]) == dimmed((200, 0, 0))
-    assert tuple(rgba[2, 5]) == (255, 255, 255, 255)
-    assert tuple(rgba[5, 6, :3]) == (0, 200, 0)
+    assert tuple(rgba[2, 5, :3]) == (0, 200, 0)
+    region = np.zeros(labels.shape, bool)
+    region[:4, :5] = True
+    rgba = paint_labels(labels, colours, region=region)
+    assert tuple(rgba[3, 4, :3]) == (0, 200, 0)
+    assert tuple(rgba[4, 4, :3]) == dimmed((0, 200, 0))
+
+
+def test_a_blended_map_takes_its_brightness_from_the_image():
+    labels = np.zeros((4, 6), dtype=np.int32)
+    blend = np.arange(24, dtype=np.float32).reshape(4, 6)
+    rgba = paint_labels(labels, {0: (200, 100, 50)}, blend=blend)
+    assert rgba[3, 5, 0] == 200
+    assert 60 < rgba[0, 0, 0] < 80
+    assert (np.diff(rgba[..., 0].ravel().astype(int)) >= 0).all()
+
+
+def test_borders_are_joined_lines_between_pixels_that_differ():
+    regions = np.zeros((5, 7), dtype=np.int32)
+    regions[1:3, 2:6] = 1
+    assert sorted(border_edges(regions).tolist()) == [[2, 1, 2, 3], [2, 1, 6, 1], [2, 3, 6, 3], [6, 1, 6, 3]]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))
+def test_borders_are_as_long_as_the_number_of_differing_neighbours(height, width, seed):
+    regions = np.random.default_rng(seed).integers(0, 3, (height, width))
+    edges = border_edges(regions)
+    length = np.abs(edges[:, 2:] - edges[:, :2]).sum()
+    differing = (regions[1:] != regions[:-1]).sum() + (regions[:, 1:] != regions[:, :-1]).sum()
+    assert length == differing
 
 
 def test_numbers_stand_well_inside_their_cluster():
