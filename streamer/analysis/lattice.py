@@ -6,6 +6,7 @@ Reads the sums of patches that the second pass left, so that the disks of a leaf
 pass begins and the file is not read a fourth time.
 """
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,7 @@ class LatticeStage:
         patches: NDArray[np.int64],
         leaf_of: NDArray[np.int32],
         tree: ClusterTree,
+        executor: Executor,
     ) -> None:
         shape = (aligned.mean.shape[0], aligned.mean.shape[1])
         n = len(leaf_of)
@@ -87,12 +89,14 @@ class LatticeStage:
         if not settings.lattice.enabled:
             return
         disk = direct_beam_profile(aligned)
-        for node in tree.leaves():
-            mean, count = _mean_of_leaf(extracted, patches, leaf_of, node.id)
-            if count:
-                found = find_lattice(mean.reshape(shape), aligned, count, disk, settings)
-                if found is not None:
-                    self.leaves[node.id] = found
+
+        def find(leaf: int) -> LeafLattice | None:
+            mean, count = _mean_of_leaf(extracted, patches, leaf_of, leaf)
+            return find_lattice(mean.reshape(shape), aligned, count, disk, settings) if count else None
+
+        leaves = [node.id for node in tree.leaves()]
+        found = zip(leaves, executor.map(find, leaves), strict=True)
+        self.leaves |= {leaf: lattice for leaf, lattice in found if lattice is not None}
 
     def step(self, block: Block) -> None:
         """Measure the patterns of a block."""

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -42,6 +43,8 @@ from streamer.settings import AnalysisSettings
 STAGES = ("align", "features", "hierarchy", "momentum", "patterns", "manifold")
 """Names of the stages, in order, as progress and timings use them."""
 
+_TURNED_PIXELS = 512
+"""At a time: a block of all their images then stays in the cache while it is transposed."""
 FEATURE_TRANSFORM = "aligned intensities at the feature pixels, row order"
 
 Progress = Callable[[str, float], None]
@@ -125,7 +128,7 @@ def analyze(
             patches = patch_index(
                 scan.info.scan_shape, patch_side(scan.info.scan_shape, settings.momentum.n_bins)
             )
-            lattice = LatticeStage(settings, aligned, extracted, patches, leaf_of, tree)
+            lattice = LatticeStage(settings, aligned, extracted, patches, leaf_of, tree, executor)
             weights = momentum.weights if momentum else np.zeros((0, aligned.mean.size), np.float32)
             means = mean_by_node(
                 scan, settings, aligned, leaf_of, tree, weights, lattice, executor, told, cancel
@@ -175,10 +178,24 @@ def _momentum(
     if not settings.momentum.enabled:
         return None
     limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
-    filled = extracted.bin_counts > 0
-    images = (extracted.binned[filled] / extracted.bin_counts[filled, None]).T
-    images -= images.mean(axis=1, keepdims=True)
+    images = _patch_images(extracted, executor)
     return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
+
+
+def _patch_images(extracted: Extracted, executor: Executor) -> NDArray[np.float32]:
+    """Real-space images of all pixels (n_pixels, m), in patches of neighbours, less their means."""
+    filled = np.flatnonzero(extracted.bin_counts > 0)
+    n_pixels = extracted.binned.shape[1]
+    images = np.empty((n_pixels, len(filled)), np.float32)
+    counts = extracted.bin_counts[filled, None].astype(np.float32)
+
+    def turn(start: int) -> None:
+        own = slice(start, start + _TURNED_PIXELS)
+        part = extracted.binned[filled, own] / counts
+        images[own] = (part - part.mean(axis=0, dtype=np.float64).astype(np.float32)).T
+
+    list(executor.map(turn, range(0, n_pixels, _TURNED_PIXELS)))
+    return images
 
 
 @dataclass(frozen=True)
@@ -262,7 +279,7 @@ class _Assembly:
                 "threshold": mask.threshold,
                 "n_features": int(mask.features.sum()),
                 "rule": mask.rule,
-                "auto": self._automatic(),
+                "auto": self._automatic,
             },
         }
         return arrays, attrs
@@ -281,9 +298,13 @@ class _Assembly:
             "q_source": self.scan.info.calibration.q_source or "none",
         }
 
+    @cached_property
     def _automatic(self) -> dict[str, float]:
         """What every value would have been without an override."""
-        auto = choose_mask(self.aligned, self.settings, inner_px=None, outer_px=None, threshold=None)
+        manual = self.settings.mask
+        auto = self.mask
+        if (manual.inner_px, manual.outer_px, manual.threshold) != (None, None, None):
+            auto = choose_mask(self.aligned, self.settings, inner_px=None, outer_px=None, threshold=None)
         return {
             "disk_radius_px": self.aligned.beam.radius_px,
             "inner_px": auto.inner_px,
@@ -302,7 +323,7 @@ class _Assembly:
             "scan_id": info.scan_id,
             "settings": self.settings.model_dump(mode="json"),
             "settings_id": self.settings.settings_id,
-            "automatic": self._automatic(),
+            "automatic": self._automatic,
             "seed": self.settings.seed,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": seconds,

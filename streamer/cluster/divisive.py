@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.elbow import Elbow, choose_k
-from streamer.cluster.lloyd import kmeans
+from streamer.cluster.lloyd import about_mean, kmeans
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
 from streamer.model import ClusterNode
 
@@ -72,10 +72,10 @@ def divide(
         See there.
     """
     n = len(features)
-    total_mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    total_inertia = inertia(features, total_mean)
-    root = ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, total_inertia, float(np.sqrt(total_inertia / n)))
-    undivided = Hierarchy(ClusterTree([root]), np.zeros(n, np.int32), total_mean[None])
+    whole = about_mean(features, executor)
+    radius = float(np.sqrt(whole.inertia / n))
+    root = ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, whole.inertia, radius)
+    undivided = Hierarchy(ClusterTree([root]), whole.labels, whole.centroids)
     return divide_leaf(undivided, ROOT_ID, features, rules, seed, executor, progress)
 
 
@@ -106,7 +106,7 @@ def divide_leaf(
         members = np.flatnonzero(leaf_of == node.id)
         inside = features if len(members) == len(features) else features[members]
         rng = np.random.default_rng([seed, *node.name.encode()])
-        k, elbow = _number_of_children(inside, node, rules, rng)
+        k, elbow = _number_of_children(inside, node, rules, rng, executor)
         elbows[node.id] = elbow
         tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
         if k == 1:
@@ -115,7 +115,7 @@ def divide_leaf(
         centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
-            own_inertia = inertia(features[own], clustering.centroids[label])
+            own_inertia = float(clustering.inertias[label])
             child = ClusterNode(
                 id=len(tree.nodes),
                 parent=node.id,
@@ -132,18 +132,13 @@ def divide_leaf(
 
 
 def _number_of_children(
-    inside: NDArray[np.float32], node: ClusterNode, rules: DivisionRules, rng: np.random.Generator
+    inside: NDArray[np.float32],
+    node: ClusterNode,
+    rules: DivisionRules,
+    rng: np.random.Generator,
+    executor: Executor | None,
 ) -> tuple[int, Elbow]:
     k_max = rules.k_max if len(inside) >= rules.min_patterns else 1
-    elbow = choose_k(inside, k_max, rng)
+    elbow = choose_k(inside, k_max, rng, executor=executor)
     wanted = rules.k_by_name.get(node.name, elbow.k)
     return max(1, min(wanted, len(inside))), elbow
-
-
-def inertia(features: NDArray[np.float32], centre: NDArray[np.floating]) -> float:
-    """Sum of squared distances to a centre (n_features,), by blocks so that no second copy of the features is made."""
-    total = 0.0
-    for start in range(0, len(features), 4096):
-        block = features[start : start + 4096] - centre.astype(np.float32)
-        total += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
-    return total

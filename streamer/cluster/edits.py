@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.cluster.divisive import DivisionRules, Hierarchy, divide_leaf, inertia
+from streamer.cluster.divisive import DivisionRules, Hierarchy, divide_leaf
+from streamer.cluster.lloyd import about_mean
 from streamer.cluster.tree import ROOT_ID, ClusterTree
 from streamer.errors import SettingsError
 from streamer.model import ClusterNode
@@ -98,16 +99,15 @@ def merge(hierarchy: Hierarchy, edit: MergeEdit, features: NDArray[np.float32]) 
     removed = {below for node in ids for below in tree.descendants(node)} | set(rest)
     merged, new_ids = _without(hierarchy, sorted(removed), leaf_of)
     new_id, parent_id = new_ids[first], new_ids[parent.id]
-    own = features[merged.leaf_of == new_id]
-    centroid = own.mean(axis=0, dtype=np.float64).astype(np.float32)
-    merged.centroids[new_id] = centroid
+    own = about_mean(features[merged.leaf_of == new_id])
+    merged.centroids[new_id] = own.centroids[0]
     merged.elbows.pop(new_id, None)  # the curve was of the first alone
-    total = inertia(own, centroid)
+    n_patterns = int(own.counts[0])
     node = replace(
         merged.tree.nodes[new_id],
-        n_patterns=len(own),
-        inertia=total,
-        radius=float(np.sqrt(total / len(own))),
+        n_patterns=n_patterns,
+        inertia=own.inertia,
+        radius=float(np.sqrt(own.inertia / n_patterns)),
         k=1,
         k_auto=1,
         title="",

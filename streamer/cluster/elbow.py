@@ -6,15 +6,15 @@ other, so that a cut through featureless noise, which falls anywhere, is refused
 WSS curve and the gap statistic split pure noise (shared feasibility notes).
 """
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from streamer.cluster.agreement import adjusted_rand
 from streamer.cluster.lloyd import sample_rows
-from streamer.cluster.matching import adjusted_rand
-from streamer.cluster.seeding import lloyd_small, nearest, plus_plus, principal_components
+from streamer.cluster.seeding import fit_starts, nearest, one_blas_thread, principal_components
 
 SAMPLE_SIZE = 4096
 N_COMPONENTS = 16
@@ -37,7 +37,11 @@ class Elbow:
 
 
 def choose_k(
-    features: NDArray[np.float32], k_max: int, rng: np.random.Generator, sample_size: int = SAMPLE_SIZE
+    features: NDArray[np.float32],
+    k_max: int,
+    rng: np.random.Generator,
+    sample_size: int = SAMPLE_SIZE,
+    executor: Executor | None = None,
 ) -> Elbow:
     """Number of clusters of a node.
 
@@ -51,31 +55,32 @@ def choose_k(
         Draws sample, halves and starts.
     sample_size
         Most vectors looked at.
+    executor
+        Runs starts side by side; the outcome does not depend on it.
     """
     rows = sample_rows(len(features), sample_size, rng)
     sample = features[rng.permutation(rows)]
     half = len(sample) // 2
     k_top = min(k_max, max(1, half // 8))
     if k_top < 2:
-        total = float(((sample - sample.mean(axis=0)) ** 2).sum()) * len(features) / max(len(sample), 1)
-        return Elbow(1, np.array([1]), np.array([total]))
-    with threadpool_limits(1):  # BLAS may round differently with another number of threads
+        return Elbow(1, np.array([1]), np.array([_inertia(sample) * len(features) / max(len(sample), 1)]))
+    with one_blas_thread():
         first, axes = principal_components(sample[:half], N_COMPONENTS, rng)
         second = (sample[half:] - sample[:half].mean(axis=0, dtype=np.float64)) @ axes.T
-    total = float(((sample - sample.mean(axis=0, dtype=np.float64)) ** 2).sum())
-    outside = total - float(((np.vstack([first, second]) - second.mean(axis=0)) ** 2).sum())
-    fits = [_fit(first, k, rng) for k in range(1, k_top + 1)]
+    outside = _inertia(sample) - float(((np.vstack([first, second]) - second.mean(axis=0)) ** 2).sum())
+    starts = [k for k in range(2, k_top + 1) for _ in range(N_STARTS)]
+    fits = [first.mean(axis=0, keepdims=True), *fit_starts(first, starts, rng, executor, N_STARTS)]
     held_out = np.array([nearest(second, centres)[1].sum() for centres in fits])
     fitted = np.array([nearest(first, centres)[1].sum() for centres in fits])
     scale = len(features) / len(sample)
     wss = (fitted + held_out + max(outside, 0.0)) * scale
-    k = _supported(first, second, fits, _knee(held_out), rng)
+    k = _supported(first, second, fits, _knee(held_out), rng, executor)
     return Elbow(k, np.arange(1, k_top + 1), wss)
 
 
-def _fit(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    runs = [lloyd_small(points, plus_plus(points, k, rng)) for _ in range(N_STARTS if k > 1 else 1)]
-    return min(runs, key=lambda run: run[1])[0]
+def _inertia(sample: NDArray[np.float32]) -> float:
+    centred = sample - sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return float(np.einsum("ij,ij->i", centred, centred).sum(dtype=np.float64))
 
 
 def _knee(held_out: NDArray[np.float64]) -> int:
@@ -101,13 +106,14 @@ def _supported(
     fits: list[NDArray[np.float64]],
     k: int,
     rng: np.random.Generator,
+    executor: Executor | None,
 ) -> int:
     """K if fits on both halves agree with each other, else 2 if those do, else 1."""
     both = np.vstack([first, second])
     for candidate in dict.fromkeys((k, 2)):
         if candidate < 2:
             return 1
-        other = _fit(second, candidate, rng)
+        other = fit_starts(second, [candidate] * N_STARTS, rng, executor, N_STARTS)[0]
         enough = MIN_AGREEMENT_WITHOUT_KNEE if candidate == len(fits) > 2 else MIN_AGREEMENT
         if adjusted_rand(nearest(both, fits[candidate - 1])[0], nearest(both, other)[0]) >= enough:
             return candidate

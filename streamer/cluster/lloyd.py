@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from streamer.cluster.seeding import best_of_starts, principal_components
+from streamer.cluster.seeding import best_of_starts, one_blas_thread, principal_components
 from streamer.kernels.distance import accumulate_groups, assign_nearest
 
 SAMPLE_SIZE = 4096
@@ -24,12 +23,29 @@ BLOCK_ROWS = 1024
 
 @dataclass(frozen=True)
 class Clustering:
-    """K-means of one node: labels (n,) int32 from 0, centroids (k, n_features) float32, inertia."""
+    """K-means of one node.
+
+    Attributes
+    ----------
+    labels
+        (n,) int32 from 0.
+    centroids
+        (k, n_features) float32.
+    inertias
+        (k,) float64: of each cluster about its centroid.
+    counts
+        (k,) int64.
+    """
 
     labels: NDArray[np.int32]
     centroids: NDArray[np.float32]
-    inertia: float
+    inertias: NDArray[np.float64]
     counts: NDArray[np.int64]
+
+    @property
+    def inertia(self) -> float:
+        """Sum over all clusters."""
+        return float(self.inertias.sum())
 
     @property
     def k(self) -> int:
@@ -75,13 +91,12 @@ def kmeans(
         Clusters in descending size.
     """
     if k == 1:
-        centroids = features.mean(axis=0, dtype=np.float64, keepdims=True).astype(np.float32)
-    else:
-        sample = features[sample_rows(len(features), sample_size, rng)]
-        with threadpool_limits(1):  # BLAS may round differently with another number of threads
-            scores, _ = principal_components(sample, N_COMPONENTS, rng)
-        seeded = best_of_starts(scores, k, N_STARTS, rng)
-        centroids = group_means(sample, seeded, k)
+        return about_mean(features, executor)
+    sample = features[sample_rows(len(features), sample_size, rng)]
+    with one_blas_thread():
+        scores, _ = principal_components(sample, N_COMPONENTS, rng)
+    seeded = best_of_starts(scores, k, N_STARTS, rng, executor)
+    centroids = group_means(sample, seeded, k)
     return _by_size(refine(features, centroids, executor, max_passes))
 
 
@@ -90,7 +105,10 @@ def _by_size(clustering: Clustering) -> Clustering:
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return Clustering(
-        rank[clustering.labels], clustering.centroids[order], clustering.inertia, clustering.counts[order]
+        rank[clustering.labels],
+        clustering.centroids[order],
+        clustering.inertias[order],
+        clustering.counts[order],
     )
 
 
@@ -101,28 +119,37 @@ def refine(
     max_passes: int = 20,
 ) -> Clustering:
     """Lloyd passes over all vectors from given centroids; clusters keep the centroids' order."""
-    labels, inertia, sums, counts = assign(features, centroids, executor)
+    labels, inertias, sums, counts = assign(features, centroids, executor)
     for _ in range(max_passes):
         moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(
             np.float32
         )
-        new_labels, new_inertia, sums, counts = assign(features, moved, executor)
-        centroids, inertia = moved, new_inertia
+        new_labels, inertias, sums, counts = assign(features, moved, executor)
+        centroids = moved
         changed = int(np.count_nonzero(new_labels != labels))
         labels = new_labels
         if changed * 10_000 <= len(features):
             break
-    return Clustering(labels, centroids, inertia, counts)
+    return Clustering(labels, centroids, inertias, counts)
+
+
+def about_mean(features: NDArray[np.float32], executor: Executor | None = None) -> Clustering:
+    """All vectors as one cluster."""
+    origin = np.zeros((1, features.shape[1]), np.float32)
+    _, _, sums, counts = assign(features, origin, executor)
+    mean = (sums / max(len(features), 1)).astype(np.float32)
+    labels, inertias, _, _ = assign(features, mean, executor)
+    return Clustering(labels, mean, inertias, counts)
 
 
 def assign(
     features: NDArray[np.float32], centroids: NDArray[np.float32], executor: Executor | None = None
-) -> tuple[NDArray[np.int32], float, NDArray[np.float64], NDArray[np.int64]]:
-    """Nearest centroid of every vector, with the sums and sizes of the groups.
+) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Nearest centroid of every vector, with the inertias, sums and sizes of the groups.
 
     Returns
     -------
-    labels (n,), inertia, sums (k, n_features), counts (k,)
+    labels (n,), inertias (k,), sums (k, n_features), counts (k,)
     """
     n, k = len(features), len(centroids)
     labels = np.empty(n, np.int32)
@@ -142,7 +169,8 @@ def assign(
     for block_sums, block_counts in executor.map(work, starts) if executor else map(work, starts):
         sums += block_sums
         counts += block_counts
-    return labels, float(distances.sum(dtype=np.float64)), sums, counts
+    inertias = np.bincount(labels, weights=distances, minlength=k).astype(np.float64)
+    return labels, inertias, sums, counts
 
 
 def group_means(features: NDArray[np.float32], labels: NDArray[np.int32], k: int) -> NDArray[np.float32]:

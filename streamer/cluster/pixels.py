@@ -53,7 +53,8 @@ def cluster_pixels(
     Parameters
     ----------
     images
-        (n_pixels, m) real-space images less their means: in patches of neighbouring positions, or sketched.
+        (n_pixels, m) C-contiguous real-space images less their means: in patches of neighbouring positions, or
+        sketched.
     mean_pattern, variance
         (det_y, det_x) of the aligned patterns.
     limit_px

@@ -1,12 +1,27 @@
 """Where K-means begins: principal components of a sample, and the best of several k-means++ starts in them."""
 
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 
 MAX_ITERATIONS = 40
 N_CANDIDATES = 4
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for them takes as long as the components of a sample
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """BLAS may round differently with another number of threads: one, until the context ends."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 def principal_components(
@@ -41,22 +56,42 @@ def principal_components(
 
 
 def best_of_starts(
-    points: NDArray[np.float64], k: int, n_starts: int, rng: np.random.Generator
+    points: NDArray[np.float64],
+    k: int,
+    n_starts: int,
+    rng: np.random.Generator,
+    executor: Executor | None = None,
 ) -> NDArray[np.int32]:
     """Labels (n,) of the K-means run with the smallest inertia among `n_starts` k-means++ starts."""
-    best_inertia, best_centres = np.inf, points[:k]
-    for _ in range(n_starts):
-        centres, inertia = lloyd_small(points, plus_plus(points, k, rng))
-        if inertia < best_inertia:
-            best_inertia, best_centres = inertia, centres
-    return nearest(points, best_centres)[0]
+    return nearest(points, fit_starts(points, [k] * n_starts, rng, executor, best_of=n_starts)[0])[0]
 
 
-def plus_plus(points: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def fit_starts(
+    points: NDArray[np.float64],
+    k_values: list[int],
+    rng: np.random.Generator,
+    executor: Executor | None,
+    best_of: int,
+) -> list[NDArray[np.float64]]:
+    """Centres (k, c) of one K-means run from k-means++ seeds for each K, of each `best_of` neighbours the best.
+
+    Seeds are drawn in order, before any run begins, so that the outcome does not depend on the executor.
+    """
+    draws = [(k, int(rng.integers(len(points))), rng.random((k - 1, N_CANDIDATES))) for k in k_values]
+
+    def run(draw: tuple[int, int, NDArray[np.float64]]) -> tuple[NDArray[np.float64], float]:
+        return lloyd_small(points, _seeds(points, *draw))
+
+    runs = list(executor.map(run, draws) if executor else map(run, draws))
+    groups = [runs[start : start + best_of] for start in range(0, len(runs), best_of)]
+    return [min(group, key=lambda one: one[1])[0] for group in groups]
+
+
+def _seeds(
+    points: NDArray[np.float64], k: int, first: int, draws: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """k-means++ seeds (k, c): each drawn with probability proportional to the squared distance to the others."""
-    n = len(points)
-    seeds, room = np.empty((k, points.shape[1])), np.empty((3, n))
-    first, draws = int(rng.integers(n)), rng.random((k - 1, N_CANDIDATES))
+    seeds, room = np.empty((k, points.shape[1])), np.empty((3, len(points)))
     seed_points(points, first, draws, room[0], room[1], room[2], seeds)
     return seeds
 

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import FileFormatError
+from streamer.formats.positional_file import PositionalFile
 from streamer.model import Calibration, ScanInfo
+from streamer.wire.sequence import runs
 
 DETECTOR_SHAPE = (128, 128)
 FOOTER_ROWS = 2
@@ -43,7 +45,7 @@ class EmpadMetadata:
 
 
 class EmpadRaw:
-    """A first-generation EMPAD scan, memory-mapped; see `streamer.formats.scan_file.ScanFile`.
+    """A first-generation EMPAD scan, read by position; see `streamer.formats.scan_file.ScanFile`.
 
     Parameters
     ----------
@@ -72,39 +74,44 @@ class EmpadRaw:
             metadata={"format": "EMPAD", "source": path.name},
         )
         self.received: NDArray[np.uint8] = np.ones(scan_shape, np.uint8)
-        records = np.memmap(path, dtype="<f4", mode="r", shape=(n_records, 130, 128))
-        self._frames: NDArray[np.float32] = records[:, : DETECTOR_SHAPE[0], :]
+        self._file = PositionalFile(path)
 
     def refresh(self) -> None:
         """A RAW file is read once it is finished: nothing changes."""
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of flat scan indices [start, stop) into the first rows of `out`."""
-        out[: stop - start] = self._frames[start:stop]
-        return out[: stop - start]
+        block = out[: stop - start]
+        self._file.read_rows(block, RECORD_BYTES, start * RECORD_BYTES)
+        return block
 
     def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of these flat scan indices into the first rows of `out`."""
-        out[: len(scan_indices)] = self._frames[scan_indices]
-        return out[: len(scan_indices)]
+        done = 0
+        for start, stop in runs(scan_indices):
+            self.read_block(start, stop, out[done:])
+            done += stop - start
+        return out[:done]
 
     def pattern(self, scan_y: int, scan_x: int) -> NDArray[np.float32]:
         """One pattern, a copy. IndexError outside the scan."""
         n_y, n_x = self.info.scan_shape
         if not (0 <= scan_y < n_y and 0 <= scan_x < n_x):
             raise IndexError(f"Scan position ({scan_y}, {scan_x}) lies outside the scan of {n_y} x {n_x}.")
-        return np.array(self._frames[scan_y * n_x + scan_x])
+        index = scan_y * n_x + scan_x
+        return self.read_block(index, index + 1, np.empty((1, *DETECTOR_SHAPE), np.float32))[0]
 
     def checksum(self) -> str:
         """SHA-256 over size and 64 records spread over the file: cheap, and any other scan differs."""
-        digest = hashlib.sha256(str(self._frames.shape).encode())
-        for index in np.linspace(0, len(self._frames) - 1, _CHECKSUM_SAMPLES).astype(int):
-            digest.update(self._frames[index].tobytes())
+        n = self.info.n_positions
+        digest = hashlib.sha256(str((n, *DETECTOR_SHAPE)).encode())
+        for index in np.linspace(0, n - 1, _CHECKSUM_SAMPLES).astype(int):
+            digest.update(self._file.read(FRAME_BYTES, int(index) * RECORD_BYTES))
         return f"sha256-sample:{digest.hexdigest()}"
 
     def close(self) -> None:
-        """Release the mapping."""
-        self._frames = np.empty((0, *DETECTOR_SHAPE), np.float32)
+        """Close the file."""
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -330,8 +330,8 @@ class LiveClusters:
         wanted = max(1, min(self.k_by_name.get(name, k), len(inside)))
         fresh = kmeans(inside, wanted, rng, max_passes=2, sample_size=VOTE_SAMPLE)
         if old is not None and len(old.identities) == wanted:
-            present = assign(inside, old.centroids)[1]
-            total = assign(inside, _mean(inside))[1]
+            present = assign(inside, old.centroids)[1].sum()
+            total = assign(inside, _mean(inside))[1].sum()
             if present - fresh.inertia <= ADOPT_GAIN * max(total - present, 0.0):
                 return Family(old.centroids, old.identities, k, elbow.k, elbow)
         return Family(fresh.centroids, self._identities(fresh, inside, old), k, elbow.k, elbow)

@@ -8,8 +8,8 @@ from sklearn.cluster import KMeans
 from streamer import analyze, open_scan
 from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import align_scan, choose_mask, extract
+from streamer.cluster.agreement import adjusted_rand
 from streamer.cluster.lloyd import kmeans
-from streamer.cluster.matching import adjusted_rand
 from streamer.settings import AnalysisSettings
 from tests.simulated import simulate
 

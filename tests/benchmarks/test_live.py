@@ -15,7 +15,7 @@ from simulators.sender import Sender
 from simulators.truth import many_to_one_accuracy, read_truth
 from streamer import analyze, open_scan
 from streamer.client import EngineClient
-from streamer.cluster.matching import adjusted_rand
+from streamer.cluster.agreement import adjusted_rand
 from tests.system.commands import engine, run_json
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]

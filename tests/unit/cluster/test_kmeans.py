@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from streamer.cluster import lloyd, seeding
+from streamer.cluster.agreement import adjusted_rand
 from streamer.cluster.elbow import choose_k
-from streamer.cluster.matching import adjusted_rand
 
 
 def blobs(n=3000, k=3, n_features=60, distance=1.2, seed=0):

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from streamer.cluster.agreement import adjusted_rand
 from streamer.cluster.divisive import DivisionRules, divide
-from streamer.cluster.matching import adjusted_rand, match_labels
+from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ClusterTree
 from streamer.model import ClusterNode
 

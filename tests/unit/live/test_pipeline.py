@@ -7,7 +7,7 @@ import pytest
 
 from simulators.truth import many_to_one_accuracy
 from streamer import analyze, open_scan
-from streamer.cluster.matching import adjusted_rand
+from streamer.cluster.agreement import adjusted_rand
 from streamer.kernels.frame_pass import FramePass
 from streamer.live.overrides import Overrides
 from streamer.live.pipeline import LivePipeline
