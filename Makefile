@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 INTEROP_VENV := .venv-interop
+PHYSICS_VENV := .venv-physics
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark bench-peers interop clean
+.PHONY: demo test setup lint types layers check benchmark bench-peers bench-physics interop clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -51,5 +52,15 @@ $(INTEROP_VENV)/.ready: pyproject.toml constraints.txt constraints-interop.txt
 		--constraint constraints-interop.txt --editable '.[interop,bench-peers]' hypothesis pytest pytest-qt pytest-timeout
 	touch $@
 
+# The simulated specimens against abTEM's multislice, in a .venv-physics of its own.
+bench-physics: $(PHYSICS_VENV)/.ready
+	$(PHYSICS_VENV)/bin/python -m pytest -m benchmark -s tests/benchmarks/test_physics.py
+
+$(PHYSICS_VENV)/.ready: pyproject.toml constraints.txt constraints-physics.txt
+	$(PYTHON) -m venv $(PHYSICS_VENV)
+	$(PHYSICS_VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--constraint constraints-physics.txt --editable '.[bench-physics]' hypothesis pytest pytest-qt pytest-timeout
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(INTEROP_VENV) build *.egg-info demo
+	rm -rf $(VENV) $(INTEROP_VENV) $(PHYSICS_VENV) build *.egg-info demo

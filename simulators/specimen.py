@@ -59,7 +59,7 @@ class Specimen:
     rotation_rad, strain
         Of the lattice; 0 on film. Rotation is positive from x towards y (y down).
     tilt_yx_rad
-        Tilt of the flake's normal; its direction is the axis along which layers are displaced.
+        Tilt of the beam from the normal (the zone axis); its direction is the axis along which layers are displaced.
     ripple_region
         int8: 0 the flat part of WSe2, 1 to 3 its tilted corners, -1 elsewhere. Nanoprism: the side of the
         bending contour.

@@ -102,13 +102,6 @@ def test_tilt_dims_the_second_order_spots_along_its_axis_most():
     assert ratio[across] > ratio[along] + 0.15
 
 
-def test_friedel_pairs_are_equally_bright():
-    share = spots(Phase.WSE2, tilt=(0.05, 0.08)).share[0]
-    hk = miller_indices()
-    opposite = [np.flatnonzero((hk == -pair).all(axis=1))[0] for pair in hk]
-    np.testing.assert_allclose(share, share[opposite])
-
-
 def test_film_profile_holds_the_films_share_of_electrons():
     radius = np.arange(60000) * 0.01
     profile = film_profile(60000, 0.01)
