@@ -47,6 +47,9 @@ class MaskSettings(_Settings):
     """How feature pixels are chosen: "std", the published share of the largest STD; "spots", pixels where the
     mean pattern stands above its local background, and those of "excess"; "excess", that share of the STD
     beyond shot noise; "auto": "std" where the dose is high enough for it, else the others in this order."""
+    weighting: Literal["auto", "none", "noise"] = "auto"
+    """What features are multiplied by: "none", intensities as they are, as published; "noise", each divided by its
+    shot noise (the root of its mean); "auto": "noise" where the published rule was not used."""
     max_features: Annotated[int, Field(ge=8)] = 1500
     """Cap on the number of feature pixels: those with the largest STD are kept."""
     border_px: Annotated[int, Field(ge=0)] = 2

@@ -162,6 +162,7 @@ def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float
         manual["threshold"],
         settings.mask.max_features,
         settings.mask.rule,
+        settings.mask.weighting,
     )
 
 
@@ -208,7 +209,9 @@ def extract(
     )
 
     def step(_: None, block: Block) -> None:
-        frame_pass = FramePass(shape, plan, weights=weights, pixels=mask.pixels, room=block.room)
+        frame_pass = FramePass(
+            shape, plan, weights=weights, pixels=mask.pixels, room=block.room, scale=mask.scale
+        )
         out = frame_pass.outcome(len(block.positions))
         out.centres_yx[:] = aligned.centres_yx[block.positions]
         frame_pass.run(block.frames, out, binned=binned, bins=patches[block.positions])

@@ -45,7 +45,7 @@ STAGES = ("align", "features", "hierarchy", "momentum", "patterns", "manifold")
 
 _TURNED_PIXELS = 512
 """At a time: a block of all their images then stays in the cache while it is transposed."""
-FEATURE_TRANSFORM = "aligned intensities at the feature pixels, row order"
+FEATURE_TRANSFORM = "aligned intensities at the feature pixels, row order, times /mask/scale"
 
 Progress = Callable[[str, float], None]
 """Called with the stage's name and the share of it that is done; may come from any thread."""
@@ -259,6 +259,7 @@ class _Assembly:
             ),
             "mask/ring": mask.ring,
             "mask/features": mask.features,
+            "mask/scale": mask.scale,
             "virtual/bright_field": self.extracted.virtual[:, 0].reshape(scan_shape),
             "virtual/annular_dark_field": self.extracted.virtual[:, 1].reshape(scan_shape),
         }

@@ -63,6 +63,8 @@ class Wanted(NamedTuple):
         (n_detectors, n_pixels) float32: virtual detectors.
     pixels
         (n_features,) int64, ascending: flat indices of the feature pixels.
+    scale
+        (n_features,) float32: what their intensities are multiplied by.
     bins, signs
         (n,) int64 and float32 for the frames of one call: row of `binned` that a pattern is added to, and
         with which sign; a negative row: none.
@@ -71,6 +73,7 @@ class Wanted(NamedTuple):
     near_mean: NDArray[np.float32]
     weights: NDArray[np.float32]
     pixels: NDArray[np.int64]
+    scale: NDArray[np.float32]
     bins: NDArray[np.int64]
     signs: NDArray[np.float32]
 
@@ -173,6 +176,8 @@ class FramePass:
         As in `Wanted`; None: zeros, no virtual detectors, no features.
     room
         Scratch to use again; None: new.
+    scale
+        As in `Wanted`; None: ones.
     """
 
     def __init__(
@@ -183,12 +188,14 @@ class FramePass:
         weights: NDArray[np.float32] | None = None,
         pixels: NDArray[np.int64] | None = None,
         room: FrameRoom | None = None,
+        scale: NDArray[np.float32] | None = None,
     ) -> None:
         n_pixels = detector_shape[0] * detector_shape[1]
         self.plan, self.room = plan, room or make_room(detector_shape)
         self._near = np.zeros(n_pixels, np.float32) if near_mean is None else near_mean.astype(np.float32)
         self._weights = np.zeros((0, n_pixels), np.float32) if weights is None else weights
         self._pixels = np.zeros(0, np.int64) if pixels is None else pixels
+        self._scale = np.ones(len(self._pixels), np.float32) if scale is None else scale
         self._no_moments, self._no_bins = np.zeros((2, 0)), np.zeros((0, n_pixels), np.float32)
 
     def outcome(self, n: int, with_residual: bool = False) -> Measured:
@@ -216,6 +223,7 @@ class FramePass:
             self._near,
             self._weights,
             self._pixels,
+            self._scale,
             np.zeros(n, np.int64) if bins is None else bins,
             np.ones(n, np.float32) if signs is None else signs,
         )
@@ -307,7 +315,7 @@ def _take_group(frames, n_group, plan, wanted, binned, room, out):
     tiles, line, sums = room.tiles, room.line, room.sums
     mended, is_mended, frame_of = room.mended, room.is_mended, room.frame_of
     whole, shift_weights = room.whole, room.weights
-    near, weights, pixels = wanted.near_mean, wanted.weights, wanted.pixels
+    near, weights, pixels, scale = wanted.near_mean, wanted.weights, wanted.pixels, wanted.scale
     bins, signs = wanted.bins, wanted.signs
     virtual, features = out.virtual, out.features
     rows = tiles.shape[1] // n_x
@@ -337,7 +345,7 @@ def _take_group(frames, n_group, plan, wanted, binned, room, out):
             vector, tile = features[frame_of[j]], tiles[j]
             for f in range(first_feature, last_feature):
                 # Unsigned: the compiler need not look for indices that count from the end.
-                vector[f] = tile[np.uint64(pixels[f] - first)]
+                vector[f] = tile[np.uint64(pixels[f] - first)] * scale[f]
         first_feature = last_feature
         if binned.shape[0]:
             for j in range(n_group):

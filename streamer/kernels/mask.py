@@ -25,6 +25,8 @@ SPOT_CONTRAST = 0.4
 """How far, in shares of the local background, the mean pattern rises where a Bragg disk is."""
 RULES = ("auto", "std", "spots", "excess")
 _SIGNIFICANCE = 5.0
+_LEAST_NOISE_SHARE = 0.01
+"""Of the brightest feature pixel's mean: below, read-out noise decides."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class FeatureMask:
         "std" (the published rule); where shot noise comes near its threshold "spots" (pixels where the mean
         pattern stands above its local background, and those of "excess") or, without spots, "excess" (STD
         beyond shot noise); "brightest" (nothing stands out of the noise).
+    scale
+        (n_features,) float32: what intensities are multiplied by to make features, in the order of `pixels`.
     """
 
     ring: NDArray[np.bool_]
@@ -72,6 +76,7 @@ class FeatureMask:
     outer_px: float
     threshold: float
     rule: str
+    scale: NDArray[np.float32]
 
     @property
     def pixels(self) -> NDArray[np.int64]:
@@ -264,6 +269,7 @@ def decide_mask(
     threshold: float | None,
     max_features: int,
     rule: str = "auto",
+    weighting: str = "auto",
 ) -> FeatureMask:
     """Ring and feature pixels from running statistics; values given by hand win over the automatic ones."""
     shape = (mean_pattern.shape[0], mean_pattern.shape[1])
@@ -277,7 +283,21 @@ def decide_mask(
     features, used, chosen = choose_features(
         mean_pattern, variance, n_patterns, ring, max_features, threshold, rule
     )
-    return FeatureMask(ring, features, inner, outer, used, chosen)
+    by_noise = weighting == "noise" or (weighting == "auto" and chosen != "std")
+    scale = noise_scale(mean_pattern[features]) if by_noise else np.ones(int(features.sum()), np.float32)
+    return FeatureMask(ring, features, inner, outer, used, chosen, scale)
+
+
+def noise_scale(means: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What makes shot noise equal in all feature pixels, (n_features,) with median 1.
+
+    K-means weighs every direction alike. Where noise decides, a bright pixel then counts for more than it tells;
+    divided by the root of its mean, differences count by their significance, as for a linear discriminant.
+    """
+    if means.size == 0 or means.max() <= 0:
+        return np.ones(means.size, np.float32)
+    noise = np.sqrt(np.maximum(means, _LEAST_NOISE_SHARE * means.max()))
+    return (np.median(noise) / noise).astype(np.float32)
 
 
 def detector_weights(

@@ -319,8 +319,8 @@ class LivePipeline:
         if self._frame_pass is None:
             shape, near = self.info.detector_shape, self.statistics.near_mean
             plan = model.plan(self.info, self.settings, measure=True)
-            pixels = model.mask.pixels if model.mask else None
-            self._frame_pass = FramePass(shape, plan, near, model.weights(shape), pixels, self._room)
+            pixels, scale = (model.mask.pixels, model.mask.scale) if model.mask else (None, None)
+            self._frame_pass = FramePass(shape, plan, near, model.weights(shape), pixels, self._room, scale)
         first, size = self.n, len(frames)
         sketch = self.statistics.sketch
         out = self._frame_pass.outcome(size)

@@ -200,9 +200,13 @@ class Revision:
             self.source is None or _overlap(mask.features, present.features) >= same_from
         ):
             # Nothing to read again; radii that select the same features are still the ones to show.
-            mask = mask if np.array_equal(mask.features, present.features) else present
+            is_same = np.array_equal(mask.features, present.features)
+            # What is stored was scaled by the present means: new ones count once every pattern is read again.
+            scale = mask.scale if is_same and self.close and self.source is not None else present.scale
+            mask = replace(mask, scale=scale) if is_same else present
             self.model = replace(self.model, mask=mask, auto_mask=auto)
-            return not np.array_equal(mask.ring, present.ring) and self.source is not None
+            is_other = not np.array_equal(mask.ring, present.ring) or scale is not present.scale
+            return is_other and self.source is not None
         self.model = replace(self.model, mask=mask, auto_mask=auto)
         return True
 
@@ -226,6 +230,7 @@ class Revision:
             mask.threshold if manual.threshold is None else manual.threshold,
             int(max(8, min(mask.max_features, MAX_LIVE_FEATURES, most))),
             mask.rule,
+            mask.weighting,
         )
 
     def _largest_shift_px(self) -> float:
@@ -261,7 +266,8 @@ class Revision:
         """The pass that takes features and virtual images of frames whose centres are known."""
         mask, shape = self.model.mask, self.info.detector_shape
         plan = self.model.plan(self.info, self.settings, measure=False)
-        return FramePass(shape, plan, weights=self.model.weights(shape), pixels=mask.pixels if mask else None)
+        pixels, scale = (mask.pixels, mask.scale) if mask else (None, None)
+        return FramePass(shape, plan, weights=self.model.weights(shape), pixels=pixels, scale=scale)
 
     def extract(
         self,

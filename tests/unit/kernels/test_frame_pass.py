@@ -16,6 +16,7 @@ RNG = np.random.default_rng(8)
 WEIGHTS = RNG.random((3, N_PIXELS)).astype(np.float32)
 WEIGHTS[0, :400] = 0
 PIXELS = np.sort(RNG.choice(N_PIXELS, 50, replace=False))
+SCALE = RNG.uniform(0.5, 2.0, 50).astype(np.float32)
 BINS, SIGNS = RNG.integers(-1, 4, N), RNG.choice([-1.0, 1.0], N).astype(np.float32)
 CENTRE = np.array([11.5, 19.5])
 
@@ -48,7 +49,7 @@ def weights_of(fraction):
 def run(frames, the_plan, batches, order=range(N)):
     """Everything that the pass gives, rows in the order of `frames`."""
     order = np.array(order)
-    each = FramePass(SHAPE, the_plan, NEAR_MEAN, WEIGHTS, PIXELS)
+    each = FramePass(SHAPE, the_plan, NEAR_MEAN, WEIGHTS, PIXELS, scale=SCALE)
     out, moments = each.outcome(N, with_residual=True), np.zeros((2, N_PIXELS))
     binned = np.zeros((4, N_PIXELS), np.float32)
     first = 0
@@ -88,7 +89,9 @@ def test_the_pass_equals_its_twin(compiled, dtype, defects, monkeypatch):
     for values in (out.centres_yx, out.residual_yx, out.virtual, out.features):
         assert np.isnan(values[~usable]).all()
     np.testing.assert_allclose(out.virtual[usable], naive.weighted_sums(patterns, WEIGHTS)[usable], rtol=1e-4)
-    np.testing.assert_allclose(out.features[usable], patterns[usable][:, PIXELS], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(
+        out.features[usable], patterns[usable][:, PIXELS] * SCALE, rtol=1e-4, atol=1e-3
+    )
     expected = naive.moments(patterns, usable, NEAR_MEAN.astype(np.float32))
     np.testing.assert_allclose(moments, expected, rtol=1e-4, atol=0.05)
     signed = np.where(usable, SIGNS, 0)[:, None] * patterns
@@ -122,7 +125,7 @@ def test_sums_over_many_blocks_are_merged_exactly():
 def test_known_centres_are_taken_as_they_are_and_statistics_left_alone():
     frames = FRAMES["float32"]
     measured = run(frames, plan(), [N])[0]
-    each = FramePass(SHAPE, plan(measure=False), NEAR_MEAN, WEIGHTS, PIXELS)
+    each = FramePass(SHAPE, plan(measure=False), NEAR_MEAN, WEIGHTS, PIXELS, scale=SCALE)
     out, moments = each.outcome(N), np.zeros((2, N_PIXELS))
     out.centres_yx[:] = measured.centres_yx
     each.run(frames, out, moments)

@@ -108,3 +108,14 @@ def test_a_rule_by_hand_is_followed(rule):
     found, _, used = mask.choose_features(means, variance, N_PATTERNS, EVERYWHERE, 500, None, rule)
     assert used == rule
     assert set(np.flatnonzero(found)) == set(SIGNAL)
+
+
+def test_features_scaled_by_their_noise_scatter_alike():
+    means = np.array([4.0, 400.0, 90.0, 0.0])
+    scale = mask.noise_scale(means)
+    scatter = scale[:3] * np.sqrt(means[:3])
+    np.testing.assert_allclose(scatter, scatter[0], rtol=1e-6)
+    # A pixel that is dark throughout would count without bound.
+    assert scale[3] == pytest.approx(scale[0])
+    assert np.median(1 / scale) == pytest.approx(1.0, rel=0.5)
+    assert mask.noise_scale(np.zeros(3)).tolist() == [1, 1, 1]
