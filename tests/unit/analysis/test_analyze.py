@@ -65,7 +65,8 @@ def test_mean_patterns_are_those_of_the_members_and_parents_hold_their_children(
     means = result.cluster_patterns
     np.testing.assert_allclose(means[0], result.arrays["mask/mean_pattern"], rtol=1e-4, atol=0.1)
     features = result.arrays["mask/features"]
-    np.testing.assert_allclose(means[:, features], result.arrays["hierarchy/centroids"], rtol=1e-3, atol=0.5)
+    scaled = means[:, features] * result.arrays["mask/scale"]
+    np.testing.assert_allclose(scaled, result.arrays["hierarchy/centroids"], rtol=1e-3, atol=0.5)
 
 
 def test_momentum_clusters_show_the_phases(scan, result):

@@ -1,6 +1,7 @@
 """The live pipeline on simulated frames, without threads or sockets."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -253,8 +254,15 @@ def test_momentum_clusters_appear_live_and_end_as_apertures_of_the_whole_scan(op
     result = analyze(opened)
     ours, theirs = finished.momentum_images(), result.arrays["momentum/images"]
     assert np.isfinite(ours).all()
-    best = [max(np.corrcoef(image.ravel(), other.ravel())[0, 1] for other in ours) for image in theirs[1:4]]
     # The analysis folds neighbours together where the sketch folds positions at random: not the same clusters quite.
+    # What scatters most, the pixels without a disk, is cut in two by one of them at some seeds: pairs count too.
+    nodes = [node for node in finished.model.momentum.hierarchy.tree.nodes if node.level == 1]
+    pairs = [
+        (a.n_patterns * ours[a.id] + b.n_patterns * ours[b.id]) / (a.n_patterns + b.n_patterns)
+        for a, b in combinations(nodes, 2)
+    ]
+    candidates = [image.ravel() for image in (*ours, *pairs)]
+    best = [max(np.corrcoef(image.ravel(), other)[0, 1] for other in candidates) for image in theirs[1:4]]
     assert min(best) > 0.95
 
 
