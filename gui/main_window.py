@@ -56,6 +56,11 @@ class MainWindow(QtWidgets.QMainWindow):
         self.tick()
 
     @property
+    def source(self) -> SnapshotSource:
+        """Where what is shown comes from."""
+        return self._source
+
+    @property
     def selection(self) -> Selection:
         """What the operator looks at."""
         return self._selection

@@ -77,6 +77,7 @@ def map_view(
         has_numbers=options.show_labels,
         has_outlines=options.show_outlines,
         is_blended=options.blends_bright_field,
+        is_provisional=snapshot.status.shows == "live" and not snapshot.status.settled,
     )
 
 

@@ -135,6 +135,7 @@ class MapView:
     has_numbers: bool = True
     has_outlines: bool = False
     is_blended: bool = False
+    is_provisional: bool = False
 
 
 @dataclass(frozen=True)

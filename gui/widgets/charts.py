@@ -9,8 +9,6 @@ from gui.presenters import texts
 from gui.presenters.views import ElbowView, RingsView, StreamView
 from streamer.look.scale_bar import nice_length
 
-PEN_CURVE = {"color": theme.CURVE, "width": 1}
-PEN_LINE = {"color": theme.AMBER, "width": 1}
 HISTORY_S = 120.0
 
 
@@ -23,7 +21,7 @@ class Chart(QtWidgets.QWidget):
         self._note = QtWidgets.QLabel()
         self._note.setObjectName("note")
         self._note.setContentsMargins(8, 4, 8, 0)
-        self.plot = pg.PlotWidget(background=theme.PANEL)
+        self.plot = pg.PlotWidget(background=theme.look().panel)
         self.plot.setMinimumSize(120, 60)
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
@@ -55,12 +53,10 @@ class RingsChart(Chart):
 
     def __init__(self) -> None:
         super().__init__(texts.TABS["rings"], texts.AXIS_RADIUS, texts.AXIS_STD)
-        self._curve = self.plot.plot(pen=PEN_CURVE)
-        self._single = self.plot.plot(pen={"color": theme.TEXT_DIM, "width": 1})
-        self._band = pg.LinearRegionItem(
-            movable=False, brush=(47, 128, 200, 60), pen={"color": theme.RING, "width": 1}
-        )
-        self._threshold = pg.InfiniteLine(angle=0, pen=PEN_LINE)
+        self._curve = self.plot.plot(pen=_pen(theme.look().curve))
+        self._single = self.plot.plot(pen=_pen(theme.look().text_dim))
+        self._band = pg.LinearRegionItem(movable=False, brush=(47, 128, 200, 60), pen=_pen(theme.look().band))
+        self._threshold = pg.InfiniteLine(angle=0, pen=_pen(theme.look().amber))
         for item in (self._band, self._threshold):
             self.plot.addItem(item)
 
@@ -73,7 +69,9 @@ class RingsChart(Chart):
         # The direct beam is far above the rest: the scale is that of the ring, where the decision is made.
         inside = profile[int(view.inner_px or 0) : int(view.outer_px) if view.outer_px else None]
         largest = float(inside.max()) if inside.size and inside.max() > 0 else float(profile.max()) or 1.0
-        self._curve.setData(profile / largest)
+        # On a detector with an even number of pixels nothing lies at radius 0.
+        first = int(profile[0] == 0.0)
+        self._curve.setData(np.arange(first, len(profile)), profile[first:] / largest)
         self._single.setVisible(bool(view.single))
         self._single.setData(np.asarray(view.single))
         self.plot.setRange(xRange=(0, len(profile) - 1), yRange=(0, 1.15), padding=0.02)
@@ -92,9 +90,13 @@ class ElbowChart(Chart):
     def __init__(self) -> None:
         super().__init__(texts.TABS["elbow"], texts.AXIS_K, texts.AXIS_INERTIA)
         self._curve = self.plot.plot(
-            pen=PEN_CURVE, symbol="o", symbolSize=6, symbolBrush=theme.CURVE, symbolPen=None
+            pen=_pen(theme.look().curve),
+            symbol="o",
+            symbolSize=6,
+            symbolBrush=theme.look().curve,
+            symbolPen=None,
         )
-        self._chosen = pg.InfiniteLine(angle=90, pen=PEN_LINE)
+        self._chosen = pg.InfiniteLine(angle=90, pen=_pen(theme.look().amber))
         self.plot.addItem(self._chosen)
 
     def set_view(self, view: ElbowView) -> None:
@@ -117,7 +119,10 @@ class StreamChart(QtWidgets.QWidget):
         super().__init__()
         self._rate = Chart(texts.AXIS_RATE, "", texts.AXIS_RATE)
         self._lag = Chart(texts.AXIS_LAG, "", texts.AXIS_LAG)
-        self._curves = (self._rate.plot.plot(pen=PEN_CURVE), self._lag.plot.plot(pen=PEN_LINE))
+        self._curves = (
+            self._rate.plot.plot(pen=_pen(theme.look().curve)),
+            self._lag.plot.plot(pen=_pen(theme.look().amber)),
+        )
         self._rate.plot.getAxis("bottom").setStyle(showValues=False)
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -150,9 +155,13 @@ def prepare_axis(axis: pg.AxisItem, text: str) -> None:
     font = QtGui.QFont()
     font.setPixelSize(theme.SMALL_PX)
     axis.setTickFont(font)
-    axis.setTextPen(theme.TEXT_DIM)
-    axis.setPen(theme.LINE)
+    axis.setTextPen(theme.look().text_dim)
+    axis.setPen(theme.look().line)
     if text:
-        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.TEXT_DIM})
+        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.look().text_dim})
     if axis.orientation == "left":
         axis.setWidth(58)
+
+
+def _pen(colour: str) -> dict[str, str | int]:
+    return {"color": colour, "width": 1}

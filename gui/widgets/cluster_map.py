@@ -46,6 +46,7 @@ class ClusterMap(Pane):
         self.canvas.set_view(view.picture)
         self.canvas.set_labels(view.labels, view.newest_row)
         self.canvas.set_outline(view.outline)
+        self.canvas.set_hatched(view.is_provisional)
         self.set_title(view.title or texts.MAP_TITLE, view.picture.note, view.tag)
         self._level_word.setVisible(bool(view.levels))
         for button, is_on in (

@@ -36,6 +36,11 @@ class Header(QtWidgets.QWidget):
             row.addWidget(action_button(action))
 
     @property
+    def pill(self) -> QtWidgets.QLabel:
+        """The word that says where the operator stands."""
+        return self._pill
+
+    @property
     def words(self) -> tuple[str, str, str]:
         """Pill, summary and sentence as they are shown."""
         return self._pill.text(), self._summary.full_text, self._sentence.full_text
@@ -49,7 +54,11 @@ class Header(QtWidgets.QWidget):
         )
         self._summary.set_text(view.summary)
         self._sentence.set_text(view.sentence)
-        tint = theme.TEXT_DIM if view.severity is Severity.NORMAL else theme.SEVERITY_COLOURS[view.severity]
+        tint = (
+            theme.look().text_dim
+            if view.severity is Severity.NORMAL
+            else theme.severity_colour(view.severity)
+        )
         self._sentence.setStyleSheet(f"color: {tint};")
         self._bar.setValue(round(STEPS * view.fraction))
         self._bar.setFormat(view.progress)

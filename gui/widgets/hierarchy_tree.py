@@ -65,9 +65,9 @@ class HierarchyTree(QtWidgets.QWidget):
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint branches, then nodes over them."""
         painter = QtGui.QPainter(self)
-        painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
+        painter.fillRect(self.rect(), QtGui.QColor(theme.look().panel))
         if not self._view.nodes:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
         self._paint_cut(painter)
         for node in self._view.nodes:
@@ -82,7 +82,7 @@ class HierarchyTree(QtWidgets.QWidget):
         if self._view.level_y is not None:
             y = self._place(0, self._view.level_y).y()
             band = QtCore.QRectF(2, y - RADIUS - 5, self.width() - 4, 2 * RADIUS + 10)
-            painter.fillRect(band, QtGui.QColor(255, 255, 255, 12))
+            painter.fillRect(band, QtGui.QColor(theme.look().band_faint))
 
     def _paint_branch(self, painter: QtGui.QPainter, node: TreeNodeView) -> None:
         if node.parent_xy is None:
@@ -93,7 +93,7 @@ class HierarchyTree(QtWidgets.QWidget):
         start_y = min(parent.y() + RADIUS + room, child.y() - RADIUS - 8)
         step_y = (start_y + child.y() - RADIUS) / 2
         lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
-        painter.setPen(QtGui.QPen(QtGui.QColor("#D5D9DF" if lit else "#5A626D"), 1))
+        painter.setPen(QtGui.QPen(QtGui.QColor(theme.look().text if lit else theme.look().branch), 1))
         for start, end in (
             (QtCore.QPointF(parent.x(), step_y), QtCore.QPointF(child.x(), step_y)),
             (QtCore.QPointF(child.x(), step_y), child),
@@ -106,10 +106,10 @@ class HierarchyTree(QtWidgets.QWidget):
         colour = QtGui.QColor(*node.colour)
         if node.emphasis is Emphasis.DIMMED:
             colour.setAlphaF(0.4)
-        ring = QtGui.QColor("white") if node.emphasis is not Emphasis.NORMAL else colour
+        ring = QtGui.QColor(theme.look().text) if node.emphasis is not Emphasis.NORMAL else colour
         if node.emphasis is Emphasis.DIMMED:
             ring = colour
-        painter.setBrush(QtGui.QColor(theme.PANEL))
+        painter.setBrush(QtGui.QColor(theme.look().panel))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.drawEllipse(centre, RADIUS + 3, RADIUS + 3)
         painter.setBrush(colour)
@@ -131,13 +131,13 @@ class HierarchyTree(QtWidgets.QWidget):
         height = metrics.height()
         has_counts = self._row_height() > 2 * RADIUS + 2 * height + 8
         box = QtCore.QRectF(centre.x() - width / 2, centre.y() + RADIUS + 2, width, height)
-        painter.setPen(QtGui.QColor(theme.TEXT))
+        painter.setPen(QtGui.QColor(theme.look().text))
         flags = int(Qt.AlignmentFlag.AlignHCenter)
         painter.drawText(box, flags, metrics.elidedText(node.name, Qt.TextElideMode.ElideRight, int(width)))
         font.setBold(False)
         painter.setFont(font)
         if has_counts and QtGui.QFontMetrics(font).horizontalAdvance(node.caption) <= width:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(box.translated(0, height - 1), flags, node.caption)
         if node.share_marked is not None:
             self._paint_share(painter, node.share_marked, centre)
@@ -145,9 +145,10 @@ class HierarchyTree(QtWidgets.QWidget):
     def _paint_share(self, painter: QtGui.QPainter, share: float, centre: QtCore.QPointF) -> None:
         """How much of a node is marked, as a bar over it."""
         bar = QtCore.QRectF(centre.x() - 14, centre.y() - RADIUS - 8, 28, 4)
-        painter.fillRect(bar, QtGui.QColor("#3E4550"))
+        painter.fillRect(bar, QtGui.QColor(theme.look().edge))
         painter.fillRect(
-            QtCore.QRectF(bar.x(), bar.y(), share * bar.width(), bar.height()), QtGui.QColor("white")
+            QtCore.QRectF(bar.x(), bar.y(), share * bar.width(), bar.height()),
+            QtGui.QColor(theme.look().text),
         )
 
     def _row_height(self) -> float:

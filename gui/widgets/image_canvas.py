@@ -15,6 +15,7 @@ from streamer.look.scale_bar import ImageScale, scale_bar
 CLICK_PX = 4
 MARGIN_PX = 10
 BAR_SHARE = 0.3
+HATCH_PX = 44
 
 Qt = QtCore.Qt
 
@@ -36,7 +37,7 @@ class ImageCanvas(pg.GraphicsView):
     """Mask (height, width) of a region that was drawn: Shift and drag a rectangle, Ctrl and drag a free line."""
 
     def __init__(self, name: str, colours: str = "gray") -> None:
-        super().__init__(useOpenGL=False, background=theme.PANEL)
+        super().__init__(useOpenGL=False, background=theme.look().panel)
         self.setAccessibleName(name)
         self.setMinimumSize(80, 80)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.0)
@@ -62,6 +63,7 @@ class ImageCanvas(pg.GraphicsView):
         self._labels: tuple[MapLabel, ...] = ()
         self._circles: tuple[Circle, ...] = ()
         self._row: int | None = None
+        self._is_hatched = False
         self._outlined: Outline | None = None
         self._outline_lines: list[QtCore.QLineF] = []
         self._shows_all = True
@@ -98,6 +100,11 @@ class ImageCanvas(pg.GraphicsView):
             rows = [] if outline is None else outline.edges.tolist()
             self._outline_lines = [QtCore.QLineF(*row) for row in rows]
         self._outlined = outline
+        self._box.update()
+
+    def set_hatched(self, is_hatched: bool) -> None:
+        """Hatch the upper right corner: what is shown may still change."""
+        self._is_hatched = is_hatched
         self._box.update()
 
     @property
@@ -206,11 +213,12 @@ class ImageCanvas(pg.GraphicsView):
         painter.save()
         painter.resetTransform()
         if self._message:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.viewport().rect(), int(Qt.AlignmentFlag.AlignCenter), self._message)
         if self._shape[0]:
             painter.setClipRect(self._image_rect())
             self._draw_outline(painter)
+            self._draw_hatch(painter)
             self._draw_row(painter)
             self._draw_crosshair(painter)
             self._draw_circles(painter)
@@ -241,6 +249,20 @@ class ImageCanvas(pg.GraphicsView):
             painter.drawLines(self._outline_lines)
         painter.restore()
 
+    def _draw_hatch(self, painter: QtGui.QPainter) -> None:
+        if not self._is_hatched:
+            return
+        corner = self._image_rect().topRight()
+        triangle = [corner, corner - QtCore.QPointF(HATCH_PX, 0), corner + QtCore.QPointF(0, HATCH_PX)]
+        painter.setPen(Qt.PenStyle.NoPen)
+        for brush in (
+            QtGui.QBrush(QtGui.QColor(10, 12, 15, 150)),
+            QtGui.QBrush(QtGui.QColor(theme.AMBER_MARK), Qt.BrushStyle.BDiagPattern),
+        ):
+            painter.setBrush(brush)
+            painter.drawPolygon(QtGui.QPolygonF(triangle))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
     def _draw_row(self, painter: QtGui.QPainter) -> None:
         if self._row is None:
             return
@@ -265,7 +287,7 @@ class ImageCanvas(pg.GraphicsView):
             edge = self.screen_position(circle.centre_yx[0], circle.centre_yx[1] + circle.radius_px)
             radius = edge.x() - centre.x()
             style = Qt.PenStyle.DotLine if circle.is_faint else Qt.PenStyle.SolidLine
-            painter.setPen(QtGui.QPen(QtGui.QColor(theme.RING), 1, style))
+            painter.setPen(QtGui.QPen(QtGui.QColor(theme.look().ring), 1, style))
             painter.drawEllipse(centre, radius, radius)
 
     def _draw_labels(self, painter: QtGui.QPainter) -> None:

@@ -26,6 +26,7 @@ class Pane(QtWidgets.QFrame):
         self._line.setContentsMargins(8, 4, 8, 2)
         self._line.addWidget(self._title, 1)
         self._line.addWidget(self._tag)
+        self._line.setSpacing(8)
         self._line.addWidget(self._note)
         self._tools = QtWidgets.QHBoxLayout()
         self._tools.setContentsMargins(6, 0, 6, 2)

@@ -182,7 +182,9 @@ class ControlServer:
         elif method == "get":
             self._reply(identity, request_id, self._arrays(params))
         elif method == "pattern":
-            pattern = self._scan().pattern(int(params["y"]), int(params["x"])).astype(np.float32)
+            y, x = int(params["y"]), int(params["x"])
+            self._check_received(y, x)
+            pattern = self._scan().pattern(y, x).astype(np.float32)
             self._reply(identity, request_id, (NamedArray("pattern", pattern),))
         elif method in ("mean_pattern", "virtual_image"):
             self._begin_computation(identity, request_id, method, message.array("mask"))
@@ -226,6 +228,15 @@ class ControlServer:
                 "Start the engine with --record, or put the file back."
             )
         return scan
+
+    def _check_received(self, y: int, x: int) -> None:
+        """Refuse what has not come yet: the recording holds zeros there."""
+        received = self._served.snapshot.arrays.get("received")
+        if received is None:
+            return
+        n_y, n_x = received.values.shape
+        if 0 <= y < n_y and 0 <= x < n_x and not received.values[y, x]:
+            raise LivestemError(f"No pattern at y {y}, x {x} yet. Choose a position that has been scanned.")
 
     def _begin_computation(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:
         scan = self._scan()
