@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark pictures bench-peers interop clean
+.PHONY: demo test setup lint types layers check benchmark pictures soak bench-peers interop clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -36,6 +36,10 @@ check: lint types layers
 
 benchmark: setup
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+# 200 simulated scans in one window.
+soak: setup
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks/test_window_soak.py
 
 # The window in its five states, from a simulated scan, into docs/pictures.
 pictures: setup

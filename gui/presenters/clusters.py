@@ -1,5 +1,6 @@
 """The clusters as the selection sees them: which level is shown, which node lies where, which stand out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -100,6 +101,14 @@ def lit_nodes(tree: tuple[ClusterNode, ...], node_id: int | None) -> frozenset[i
     if node is None or node.level == 0:
         return frozenset()
     return branch_of(tree, node.id)
+
+
+def rows_of_labels(labels: NDArray[np.int32], ids: Sequence[int]) -> NDArray[np.int32]:
+    """Place of each label in `ids`, counted from 1; 0 for one that is not there."""
+    largest = max(ids, default=0)
+    row_of = np.zeros(largest + 3, np.int32)
+    row_of[np.asarray(ids, np.int64) + 1] = np.arange(1, len(ids) + 1)
+    return row_of[np.clip(labels, -1, largest + 1) + 1]
 
 
 def node_at(label_map: NDArray[np.int32] | None, position_yx: tuple[int, int] | None) -> int:
