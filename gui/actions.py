@@ -20,6 +20,8 @@ ACTIONS = (
     ActionSpec("stop", "Stop", "Stop the scan; what was received is kept", ("Shift+F5",)),
     ActionSpec("analyze", "Analyse", "Analyse the recording", ("F6",)),
     ActionSpec("cancel", "Cancel", "Cancel the analysis; finished steps are kept", ("Shift+F6",)),
+    ActionSpec("open", "Open…", "Open a result or a recording in a new window", ("Ctrl+O",)),
+    ActionSpec("simulate", "Simulated scan", "Send a simulated scan to this engine", ("Ctrl+Shift+D",)),
     ActionSpec("level_1", "Level 1", "Colour the map by level 1", ("1",)),
     ActionSpec("level_2", "Level 2", "Colour the map by level 2", ("2",)),
     ActionSpec("level_3", "Level 3", "Colour the map by level 3", ("3",)),
@@ -40,7 +42,27 @@ ACTIONS = (
     ActionSpec(
         "right", "Cursor right", "Move the pinned position right by 1 (Shift: 10)", ("Right", "Shift+Right")
     ),
-    ActionSpec("clear", "Clear", "Clear selection and pin", ("Esc",)),
+    ActionSpec("next", "Next cluster", "Select the next cluster of the level", ("PgDown",)),
+    ActionSpec("previous", "Previous cluster", "Select the cluster before", ("PgUp",)),
+    ActionSpec("descend", "Into the branch", "Select the first child", ("Return", "Enter")),
+    ActionSpec("ascend", "Out of the branch", "Select the parent", ("Backspace",)),
+    ActionSpec(
+        "clear",
+        "Clear",
+        "Clear selection, pin, region and comparison; then leave a large pane",
+        ("Esc",),
+    ),
+    ActionSpec("table", "Table", "The hierarchy as a table, or as a drawing", ("Ctrl+T",)),
+    ActionSpec(
+        "maximise", "Maximise pane", "The pane under the mouse as large as the window, or back", ("F",)
+    ),
+    ActionSpec(
+        "copy", "Copy pane", "Copy the pane under the mouse as a picture with its scale bar", ("Ctrl+C",)
+    ),
+    ActionSpec("copy_table", "Copy table", "Copy the hierarchy as CSV", ("Ctrl+Shift+C",)),
+    ActionSpec(
+        "save_window", "Save picture", "Save the whole window as a picture with the time", ("Ctrl+P",)
+    ),
     ActionSpec("show_log", "Show log", "Open the Log tab", ("Ctrl+L",)),
     ActionSpec("full_screen", "Full screen", "Full screen on and off", ("F11",)),
     ActionSpec("keys", "Keys", "List the keys", ("F1",)),

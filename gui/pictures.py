@@ -143,7 +143,7 @@ def _window(work: Path, window_px: tuple[int, int]) -> Iterator[tuple["MainWindo
         endpoints = engine.wait_ready()
         refresh = RefreshThread(endpoints.publish, endpoints.control, engine.exit_code)
         refresh.start()
-        window = MainWindow(refresh, ErrorReports())
+        window = MainWindow(refresh, ErrorReports(), can_simulate=True)
         try:
             window.resize(*window_px)
             window.show()

@@ -143,6 +143,11 @@ QFrame#banner {{ background: {now.banner}; border: 1px solid #B4501B; border-rad
 QFrame#banner[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
 QPlainTextEdit, QTableWidget {{ background: {now.panel}; border: none; }}
 QHeaderView::section {{ background: {now.raised}; border: none; padding: 4px; }}
+QToolButton::menu-indicator {{ image: none; }}
+QMenu {{ background: {now.button}; border: 1px solid {now.edge}; }}
+QMenu::item:selected {{ background: {now.accent}; color: white; }}
+QMenu::item:disabled {{ color: {now.text_off}; }}
+QTreeWidget {{ background: {now.panel}; border: none; }}
 QScrollArea {{ border: none; background: {now.panel}; }}
 QScrollBar:vertical {{ background: {now.panel}; width: 10px; }}
 QScrollBar::handle:vertical {{ background: {now.edge}; border-radius: 4px; min-height: 24px; }}

@@ -103,6 +103,30 @@ def lit_nodes(tree: tuple[ClusterNode, ...], node_id: int | None) -> frozenset[i
     return branch_of(tree, node.id)
 
 
+def node_beside(clusters: Clusters, step: int) -> int | None:
+    """The cluster `step` places after the selected one among those shown, from the first (last) where none is."""
+    ids = [node.id for node in clusters.shown]
+    if not ids:
+        return None
+    if clusters.selected is None or clusters.selected.id not in ids:
+        return ids[0 if step > 0 else -1]
+    return ids[(ids.index(clusters.selected.id) + step) % len(ids)]
+
+
+def node_below(clusters: Clusters) -> int | None:
+    """First child of the selected node, of the root where none is selected; None for a leaf."""
+    root = next((node for node in clusters.tree if node.level == 0), None)
+    start = clusters.selected or root
+    below = children_of(clusters.tree).get(start.id, []) if start else []
+    return below[0].id if below else None
+
+
+def node_above(clusters: Clusters) -> int | None:
+    """Parent of the selected node; None where there is none."""
+    selected = clusters.selected
+    return selected.parent if selected is not None and selected.level > 0 else None
+
+
 def rows_of_labels(labels: NDArray[np.int32], ids: Sequence[int]) -> NDArray[np.int32]:
     """Place of each label in `ids`, counted from 1; 0 for one that is not there."""
     largest = max(ids, default=0)

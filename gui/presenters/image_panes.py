@@ -43,7 +43,7 @@ def map_view(
     newest_row = _newest_row(snapshot, memo) if running else None
     if clusters.label_map is None:
         picture = _image(snapshot, "bright_field", memo, "", selection, message=_map_message(snapshot))
-        return MapView(picture, newest_row=newest_row)
+        return MapView(picture, newest_row=newest_row, is_waiting=phase_of(snapshot) is Phase.WAITING)
     if selection.momentum_id is not None and (view := _momentum_map(snapshot, selection, memo)):
         return replace(view, newest_row=newest_row, level=clusters.level)
     lit = clusters.lit if clusters.selected else frozenset()

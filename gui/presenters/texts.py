@@ -114,6 +114,31 @@ AXIS_RATE = "patterns / s"
 AXIS_LAG = "lag (s)"
 AXIS_SHARE = "share"
 
+TABLE_TITLE = "Hierarchy as a table"
+TABLE = "Table"
+TABLE_TIP = "The hierarchy as a table, for keyboard and screen reader (Ctrl+T)"
+TABLE_COLUMNS = ["Number", "Title", "Patterns", "Share", "Colour"]
+MENU_COPY = "Copy"
+MENU_SAVE_PICTURE = "Save picture…"
+MENU_SAVE_DATA = "Save data…"
+MENU_OWN_WINDOW = "Show in own window"
+MENU_MAXIMISE = "Maximise"
+NOTHING_TO_SAVE = "There are no numbers here yet. Save again when the pane shows something."
+MENU = "☰"
+MENU_TIP = "Files, look, keys"
+MENU_RECENT = "Open recent"
+MENU_NO_RECENT = "No recent files"
+MENU_THEME = "Look (from the next start)"
+THEMES = {"dark": "Dark", "light": "Light", "system": "As the system"}
+OPEN_TITLE = "Open a result or a recording"
+OPEN_FILTER = "Results and recordings (*.h5 *.hdf5 *.emd)"
+SIMULATE = "Try with a simulated scan"
+SIMULATE_STAGES = {
+    "making": "Making a specimen…",
+    "sending": "Sending the scan…",
+    "ended": "Try with a simulated scan",
+    "failed": "The simulated scan failed. Try again",
+}
 KEYS_TITLE = "Keys"
 KEYS_COLUMNS = ["Key", "What it does"]
 
@@ -284,6 +309,14 @@ def scan_summary(status: EngineStatus) -> str:
         return "no scan yet"
     name = PurePath(status.result or status.recording or "").name or f"scan {status.scan.scan_id[:8]}"
     return f"{name} · {shape(status.scan.scan_shape)} positions · {shape(status.scan.detector_shape)} px"
+
+
+def cannot_open(path: PurePath) -> str:
+    """That a dropped file is none that the window shows, and what makes one of it."""
+    return (
+        f"{path.name} is neither a result nor a recording (*.h5). "
+        f"Run `livestem analyze {path.name}` and open the result, or `livestem replay` to send it."
+    )
 
 
 def map_waiting(status: EngineStatus) -> str:

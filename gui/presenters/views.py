@@ -136,6 +136,7 @@ class MapView:
     has_outlines: bool = False
     is_blended: bool = False
     is_provisional: bool = False
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,10 @@ class TreeNodeView:
     caption: str
     emphasis: Emphasis = Emphasis.NORMAL
     share_marked: float | None = None
+    parent_id: int | None = None
+    number: str = ""
+    title: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,7 @@ class TreeView:
 
     nodes: tuple[TreeNodeView, ...] = ()
     level_y: float | None = None
+    selected_id: int | None = None
     message: str = ""
 
 

@@ -3,6 +3,7 @@
 from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui import theme
+from gui.presenters import texts
 from gui.presenters.views import HeaderView, Severity
 from gui.widgets.elided_label import ElidedLabel
 
@@ -34,6 +35,15 @@ class Header(QtWidgets.QWidget):
         row.addWidget(self._bar)
         for action in actions:
             row.addWidget(action_button(action))
+        self.menu = QtWidgets.QMenu(self)
+        self.menu.setToolTipsVisible(True)
+        more = QtWidgets.QToolButton()
+        more.setText(texts.MENU)
+        more.setToolTip(texts.MENU_TIP)
+        more.setAccessibleName(texts.MENU_TIP)
+        more.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        more.setMenu(self.menu)
+        row.addWidget(more)
 
     @property
     def pill(self) -> QtWidgets.QLabel:

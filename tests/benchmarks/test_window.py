@@ -21,6 +21,7 @@ from gui.presenters.views import ManifoldView, PointCloud
 from gui.refresh import RefreshThread
 from gui.snapshot_picture import is_loaded, wait_until
 from gui.widgets.manifold_view import ManifoldCanvas
+from streamer.client import EngineClient
 from tests.benchmarks.test_engine_load import processor_seconds
 from tests.system.commands import FREE, engine, livestem, run_json
 from tests.widgets.conftest import _look, open_window  # noqa: F401
@@ -116,12 +117,14 @@ def test_a_frame_of_the_manifold_while_turning(open_window):  # noqa: F811
     canvas.resize(480, 440)
     canvas.show()
     canvas.set_view(ManifoldView("benchmark", cloud))
+    painted()
     took = []
     for _ in range(120):
         begin = time.perf_counter()
         canvas.turn_by(3, 1)
         canvas.repaint()
         took.append(time.perf_counter() - begin)
+    assert (canvas.point_ids >= 0).sum() > 1000, "nothing was drawn"
     canvas.close()
     canvas.deleteLater()
     assert said("manifold of 65,536 points, 480 x 440", took[20:])[0] <= 8
@@ -189,7 +192,10 @@ def engine_seconds_per_frame(folder, raw, n_frames, with_viewer):
                 livestem("view", running.endpoints["publish"]), env=environment, **quiet
             )
         try:
-            time.sleep(4.0)  # both have started
+            with EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client:
+                while client.state(30)["kernels_share"] < 1:
+                    time.sleep(0.2)
+            time.sleep(4.0)  # the viewer has started too
             stat = Path(f"/proc/{running.process.pid}/stat")
             before = processor_seconds(stat)[1]
             run_json("replay", raw, "--to", running.listen, "--rate", RATE_HZ)
