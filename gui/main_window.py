@@ -8,6 +8,7 @@ from typing import Any
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui.actions import add_actions
+from gui.charge import Charge
 from gui.errors_shown import ErrorReports
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
@@ -28,6 +29,7 @@ from gui.widgets.pane import Pane
 from gui.widgets.status_line import StatusLine
 from gui.window_files import WindowFiles, dropped_files
 
+TREE_TOOLS = ("split", "merge", "rename", "hide", "move", "undo", "redo")
 TICK_MS = 33
 HOVER_TICK_MS = 8
 """While a pattern is awaited the slot is looked at more often: the answer of a near engine takes a few ms."""
@@ -58,14 +60,17 @@ class MainWindow(QtWidgets.QMainWindow):
         self._drawn_from: object = None
         self._frame: dict[str, object] = {}
         self._ticks: list[float] = []
+        self.charge = Charge(self)
         self._actions = add_actions(self, self._slots())
         self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
         self.panes.cluster_map.can_simulate = can_simulate
         self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self._selection), errors.say)
         self.setAcceptDrops(True)
+        self.panes.add_tree_tools([self._actions[name] for name in TREE_TOOLS])
         self._arrange()
         self._connect()
+        self.charge.connect(self.panes, self._actions)
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.tick)
@@ -127,19 +132,23 @@ class MainWindow(QtWidgets.QMainWindow):
             self._selection = self._selection.cleared().with_hover(None)
             self._source.want_pattern(None)
             self._source.want_compared(None)
+        self.charge.follow(snapshot)
         drawn_from = (
             snapshot.sequence,
             self._selection,
             self._options,
             self._dismissed,
             self._errors.newest(),
+            self.charge.draft,
         )
         if drawn_from == self._drawn_from:
             self._pace(snapshot, 0.0)
             return
         self._drawn_from = drawn_from
         started = time.perf_counter()
-        state = UiState(snapshot, self._selection, self._options, self._memo, self._dismissed)
+        state = UiState(
+            snapshot, self._selection, self._options, self._memo, self._dismissed, self.charge.draft
+        )
         self._show_frame(state)
         for slot in self.panes.slots:
             self._show_slot(slot, state)
@@ -222,6 +231,7 @@ class MainWindow(QtWidgets.QMainWindow):
         column.setSpacing(4)
         column.addWidget(self.header)
         column.addWidget(self.banner)
+        column.addWidget(self.charge.panel)
         column.addWidget(self.panes, 1)
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
@@ -290,6 +300,7 @@ class MainWindow(QtWidgets.QMainWindow):
             **levels,
             **scales,
             **moves,
+            **self.charge.slots(),
             "labels": lambda: self._set_options(
                 replace(self._options, show_labels=not self._options.show_labels)
             ),
@@ -357,8 +368,10 @@ class MainWindow(QtWidgets.QMainWindow):
             self.select(self._selection.with_node(node_id))
 
     def _clear(self) -> None:
-        """What is selected goes first, then a large pane becomes small."""
-        if not self._selection.is_empty:
+        """What is being tried or asked goes first, then what is selected, then a large pane becomes small."""
+        if self.charge.escape():
+            self.refresh()
+        elif not self._selection.is_empty:
             self.select(self._selection.cleared())
         elif self.panes.is_maximised:
             self.panes.restore_sizes()

@@ -9,6 +9,7 @@ from pyqtgraph.Qt import QtCore, QtWidgets
 from gui.presenters import texts
 from gui.widgets.charts import ElbowChart, RingsChart, StreamChart
 from gui.widgets.cluster_map import ClusterMap
+from gui.widgets.hierarchy_panel import HierarchyPanel
 from gui.widgets.hierarchy_tree import HierarchyTree
 from gui.widgets.image_row import ImageRow
 from gui.widgets.lattice_tab import LatticeTab
@@ -77,7 +78,8 @@ class Panes(QtWidgets.QSplitter):
         self.table_switch.setToolTip(texts.TABLE_TIP)
         self.table_switch.setAccessibleName(texts.TABLE_TIP)
         self.table_switch.setCheckable(True)
-        pane = Pane(texts.TREE_TITLE, self._tree_or_table)
+        self.hierarchy = HierarchyPanel(self._tree_or_table)
+        pane = Pane(texts.TREE_TITLE, self.hierarchy)
         pane.set_corner(self.table_switch)
         return pane
 
@@ -188,6 +190,16 @@ class Panes(QtWidgets.QSplitter):
         self.fourth.setCurrentWidget(self.manifold_pane if has_result else self.stream_pane)
         for name in ("lattice", "stream", "momentum"):
             self.tabs.setTabVisible(self.tabs.indexOf(self.tab_panes[name]), has_result)
+
+    def add_tree_tools(self, actions: list[QtWidgets.QAction]) -> None:
+        """Buttons above the hierarchy."""
+        buttons = []
+        for action in actions:
+            button = QtWidgets.QToolButton()
+            button.setDefaultAction(action)
+            button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
+            buttons.append(button)
+        self.tree_pane.set_tools(buttons)
 
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""

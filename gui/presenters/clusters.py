@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gui.presenters.memo import Memo
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Snapshot
-from gui.presenters.tree_layout import branch_of, path_to_root
+from gui.presenters.tree_layout import branch_of, path_to_root, visible
 from gui.presenters.views import Emphasis
 from streamer.look.palette import Rgb, children_of, node_colours
 from streamer.model import ClusterNode
@@ -38,7 +38,7 @@ class Clusters:
     @classmethod
     def of(cls, snapshot: Snapshot, selection: Selection, memo: Memo) -> Self:
         """Read the clusters of a snapshot."""
-        tree = tuple(node for node in snapshot.status.tree if not node.hidden)
+        tree = visible(snapshot.status.tree)
         label_maps = snapshot.values("label_maps")
         depth = max((node.level for node in tree), default=0)
         n_levels = min(depth, len(label_maps)) if label_maps is not None else 0

@@ -1,6 +1,6 @@
 """What the refresh thread hands over: one immutable value with everything that the window may show."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -36,13 +36,15 @@ class Request:
     """Something asked of the engine.
 
     ``slot`` is where the answer goes: one that waits to be sent is replaced by a newer one of the same slot, so
-    that dragging asks for the newest place alone. "" for what must be done each time, such as a split.
+    that dragging asks for the newest place alone. "" for what must be done each time, such as a split. ``tag``
+    is not sent: it says what the answer belongs to.
     """
 
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
     slot: str = ""
     arrays: tuple[NamedArray, ...] = ()
+    tag: Hashable = None
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,16 @@ class HierarchyTree(QtWidgets.QWidget):
     """Click a node to select its branch."""
 
     node_clicked = QtCore.Signal(int)
+    node_dropped = QtCore.Signal(int, int)
+    """A node was dragged onto another."""
     node_compared = QtCore.Signal(int)
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self.setMinimumSize(160, 110)
+        self.setMinimumSize(160, 64)
         self._view = TreeView()
+        self._pressed: int | None = None
 
     def set_view(self, view: TreeView) -> None:
         """Show this tree."""
@@ -51,16 +54,28 @@ class HierarchyTree(QtWidgets.QWidget):
         height = self.height() - MARGIN_TOP - MARGIN_BOTTOM
         return QtCore.QPointF(MARGIN_X + x * width, MARGIN_TOP + y * height)
 
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Remember which node a drag may begin at."""
+        self._pressed = self._node_near(QtCore.QPointF(event.pos()))
+
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Select the nearest node within reach; with Ctrl it is compared."""
+        """Select the nearest node within reach; with Ctrl it is compared; a node dragged onto another is dropped."""
+        node = self._node_near(QtCore.QPointF(event.pos()))
+        pressed, self._pressed = self._pressed, None
+        if node is None:
+            return
+        if pressed is not None and pressed != node:
+            self.node_dropped.emit(pressed, node)
+            return
         has_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        chosen = self.node_compared if has_ctrl else self.node_clicked
+        (self.node_compared if has_ctrl else self.node_clicked).emit(node)
+
+    def _node_near(self, point: QtCore.QPointF) -> int | None:
         near = [
-            ((self._place(node.x, node.y) - QtCore.QPointF(event.pos())).manhattanLength(), node.node_id)
+            ((self._place(node.x, node.y) - point).manhattanLength(), node.node_id)
             for node in self._view.nodes
         ]
-        if near and min(near)[0] <= REACH_PX:
-            chosen.emit(min(near)[1])
+        return min(near)[1] if near and min(near)[0] <= REACH_PX else None
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint branches, then nodes over them."""

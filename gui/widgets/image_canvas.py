@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel, Outline
+from gui.presenters.views import Circle, Emphasis, ImageView, KeptPixels, MapLabel, Outline
 from gui.widgets.marking import Stroke, polygon_mask
 from streamer.look.scale_bar import ImageScale, scale_bar
 
@@ -46,6 +46,10 @@ class ImageCanvas(pg.GraphicsView):
         self.setViewportUpdateMode(QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         self._image = pg.ImageItem(autoDownsample=False)
         self._box.addItem(self._image)
+        self._veil = pg.ImageItem(autoDownsample=False)
+        self._veil.setVisible(False)
+        self._box.addItem(self._veil)
+        self._veil_key: Hashable = None
         self.setCentralItem(self._box)
         self._own_colours = colours
         self._tables = {colours: theme.lookup_table(colours)}
@@ -102,10 +106,26 @@ class ImageCanvas(pg.GraphicsView):
         self._outlined = outline
         self._box.update()
 
+    def set_veil(self, veil: KeptPixels | None) -> None:
+        """Pixels painted over the image, RGBA of its shape; None: none."""
+        key = None if veil is None else veil.key
+        if key == self._veil_key:
+            return
+        self._veil_key = key
+        self._veil.setVisible(veil is not None)
+        if veil is not None:
+            self._veil.setImage(veil.image, autoLevels=False, levels=None, lut=None)
+        self._box.update()
+
     def set_hatched(self, is_hatched: bool) -> None:
         """Hatch the upper right corner: what is shown may still change."""
         self._is_hatched = is_hatched
         self._box.update()
+
+    @property
+    def shown_circles(self) -> tuple[Circle, ...]:
+        """The circles that are drawn."""
+        return self._circles
 
     @property
     def shown_image(self) -> NDArray[np.uint8] | None:
