@@ -109,6 +109,7 @@ def add_actions(
         action = QtWidgets.QAction(spec.text, window)
         action.setShortcuts([QtGui.QKeySequence(key) for key in spec.keys])
         action.setShortcutContext(QtCore.Qt.ShortcutContext.WindowShortcut)
+        action.setIconText(spec.text.rstrip("…"))
         action.setToolTip(spec.tip)
         slot = slots[spec.name]
         action.triggered.connect(lambda _checked=False, slot=slot: slot())
