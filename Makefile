@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark bench-peers bench-physics interop clean
+.PHONY: demo test setup lint types layers check benchmark pictures soak bench-peers bench-physics interop clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -37,6 +37,14 @@ check: lint types layers
 
 benchmark: setup
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+# 200 simulated scans in one window.
+soak: setup
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks/test_window_soak.py
+
+# The window in its five states, from a simulated scan, into docs/pictures.
+pictures: setup
+	$(BIN)/python -m gui.pictures
 
 # Recordings in py4DSTEM, LiberTEM and RosettaSciIO: some hundred MB of packages, so in a .venv-interop of their own.
 interop: $(INTEROP_VENV)/.ready

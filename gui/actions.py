@@ -20,6 +20,8 @@ ACTIONS = (
     ActionSpec("stop", "Stop", "Stop the scan; what was received is kept", ("Shift+F5",)),
     ActionSpec("analyze", "Analyse", "Analyse the recording", ("F6",)),
     ActionSpec("cancel", "Cancel", "Cancel the analysis; finished steps are kept", ("Shift+F6",)),
+    ActionSpec("open", "Open…", "Open a result or a recording in a new window", ("Ctrl+O",)),
+    ActionSpec("simulate", "Simulated scan", "Send a simulated scan to this engine", ("Ctrl+Shift+D",)),
     ActionSpec("level_1", "Level 1", "Colour the map by level 1", ("1",)),
     ActionSpec("level_2", "Level 2", "Colour the map by level 2", ("2",)),
     ActionSpec("level_3", "Level 3", "Colour the map by level 3", ("3",)),
@@ -40,7 +42,51 @@ ACTIONS = (
     ActionSpec(
         "right", "Cursor right", "Move the pinned position right by 1 (Shift: 10)", ("Right", "Shift+Right")
     ),
-    ActionSpec("clear", "Clear", "Clear selection and pin", ("Esc",)),
+    ActionSpec("next", "Next cluster", "Select the next cluster of the level", ("PgDown",)),
+    ActionSpec("previous", "Previous cluster", "Select the cluster before", ("PgUp",)),
+    ActionSpec("descend", "Into the branch", "Select the first child", ("Return", "Enter")),
+    ActionSpec("ascend", "Out of the branch", "Select the parent", ("Backspace",)),
+    ActionSpec(
+        "clear",
+        "Clear",
+        "Clear selection, pin, region and comparison; then leave a large pane",
+        ("Esc",),
+    ),
+    ActionSpec("table", "Table", "The hierarchy as a table, or as a drawing", ("Ctrl+T",)),
+    ActionSpec(
+        "maximise", "Maximise pane", "The pane under the mouse as large as the window, or back", ("F",)
+    ),
+    ActionSpec(
+        "copy", "Copy pane", "Copy the pane under the mouse as a picture with its scale bar", ("Ctrl+C",)
+    ),
+    ActionSpec("copy_table", "Copy table", "Copy the hierarchy as CSV", ("Ctrl+Shift+C",)),
+    ActionSpec(
+        "save_window", "Save picture", "Save the whole window as a picture with the time", ("Ctrl+P",)
+    ),
+    ActionSpec("split", "Split…", "Split the selected cluster, with a preview", ("S",)),
+    ActionSpec("merge", "Merge…", "Merge the selected cluster with a sister", ("M",)),
+    ActionSpec("rename", "Rename…", "Give the selected cluster a title", ("R",)),
+    ActionSpec("hide", "Hide", "Leave the selected cluster out of what is shown", ("H",)),
+    ActionSpec("show_hidden", "Show hidden", "Show everything that is hidden again", ("Shift+H",)),
+    ActionSpec("move", "Move…", "Move the selected cluster onto another one", ("Shift+M",)),
+    ActionSpec("undo", "Undo", "Take the last change back", ("Ctrl+Z",)),
+    ActionSpec("redo", "Redo", "Make the change that was taken back again", ("Ctrl+Shift+Z",)),
+    ActionSpec("save_result", "Save", "Save the result with its changes as a new file", ("Ctrl+S",)),
+    ActionSpec("inner_less", "Inner −", "Inner radius of the ring smaller by 1 px", ("[",)),
+    ActionSpec("inner_more", "Inner +", "Inner radius of the ring larger by 1 px", ("]",)),
+    ActionSpec("outer_less", "Outer −", "Outer radius of the ring smaller by 1 px", ("{", "Shift+{")),
+    ActionSpec("outer_more", "Outer +", "Outer radius of the ring larger by 1 px", ("}", "Shift+}")),
+    ActionSpec("threshold_less", "Threshold −", "Threshold lower by 1 %", ("-",)),
+    ActionSpec("threshold_more", "Threshold +", "Threshold higher by 1 %", ("=",)),
+    ActionSpec("automatic", "Back to auto", "Ring and threshold back to the automatic choice", ("Ctrl+0",)),
+    ActionSpec("k_less", "K −1", "Try one cluster fewer", ("Shift+-", "_", "Shift+_")),
+    ActionSpec("k_more", "K +1", "Try one cluster more", ("Shift+=", "+", "Shift++")),
+    ActionSpec("apply_k", "Apply K", "Put the K that is tried in force", ("Ctrl+Return",)),
+    ActionSpec("lock_k", "Lock K", "Keep K of this branch in every analysis, or let it go", ("Ctrl+K",)),
+    ActionSpec("analyze_region", "Analyse this region", "Analyse the marked region alone", ("F7",)),
+    ActionSpec("calibrate", "Calibrate…", "Enter sizes that were measured", ("F8",)),
+    ActionSpec("locate", "Locate file…", "Say where the source of this result is now", ("Ctrl+Shift+O",)),
+    ActionSpec("clear_spots", "Clear spots", "Take away the images of spots that were clicked", ("Ctrl+D",)),
     ActionSpec("show_log", "Show log", "Open the Log tab", ("Ctrl+L",)),
     ActionSpec("full_screen", "Full screen", "Full screen on and off", ("F11",)),
     ActionSpec("keys", "Keys", "List the keys", ("F1",)),
@@ -63,6 +109,7 @@ def add_actions(
         action = QtWidgets.QAction(spec.text, window)
         action.setShortcuts([QtGui.QKeySequence(key) for key in spec.keys])
         action.setShortcutContext(QtCore.Qt.ShortcutContext.WindowShortcut)
+        action.setIconText(spec.text.rstrip("…"))
         action.setToolTip(spec.tip)
         slot = slots[spec.name]
         action.triggered.connect(lambda _checked=False, slot=slot: slot())

@@ -46,7 +46,7 @@ def monitor_command(as_json: bool, insecure: bool, **options: str | None) -> Non
         said = json.dumps(asdict(endpoints)) if as_json else f"Send the scan to {endpoints.listen}"
         click.echo(said)
         sys.stdout.flush()
-        _open_window(from_this_computer(endpoints), engine.exit_code, None, keys)
+        _open_window(from_this_computer(endpoints), engine.exit_code, None, keys, can_simulate=keys is None)
 
 
 @click.command("view")
@@ -233,17 +233,22 @@ def _open_window(
     exit_code: Callable[[], int | None],
     picture: Path | None,
     keys: "ClientKeys | None" = None,
+    *,
+    can_simulate: bool = False,
 ) -> None:
     """Open the window on an engine until it is closed; or draw it to `picture`."""
     import faulthandler
     import signal
+    import threading
 
     from pyqtgraph.Qt import QtCore, QtWidgets
 
     from gui import theme
     from gui.errors_shown import ErrorReports
+    from gui.kernels.splat import warm_splat
     from gui.main_window import MainWindow
     from gui.refresh import RefreshThread
+    from gui.remembered import Remembered
     from gui.snapshot_picture import draw_snapshot
 
     faulthandler.enable()
@@ -254,16 +259,21 @@ def _open_window(
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     theme.enable_high_dpi()
     app = QtWidgets.QApplication(["livestem"])
-    theme.apply(app)
+    remembered = Remembered() if picture is None else None
+    theme.apply(app, remembered.theme if remembered else theme.Theme.DARK)
     refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys)
     refresh.start()
-    window = MainWindow(refresh, errors)
+    window = MainWindow(refresh, errors, remembered, can_simulate=can_simulate)
     try:
         if picture is not None:
             draw_snapshot(window, refresh.latest, picture)
         else:
             window.resize(1600, 1000)
+            if remembered is not None:
+                remembered.restore(window)
             window.show()
+            # Compiled beside the first scan, so that the manifold is not waited for.
+            threading.Thread(target=warm_splat, name="livestem-warm-splat", daemon=True).start()
             app.exec()
     finally:
         window.close()

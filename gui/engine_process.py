@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from streamer.errors import LivestemError
 
+PROGRAM = (sys.executable, "-m", "streamer.cli.main")
+"""What starts a livestem command."""
 READY_TIMEOUT_S = 180.0
 """Long enough for the first start on a slow computer, where kernels are compiled."""
 
@@ -47,7 +49,7 @@ class EngineProcess:
     """
 
     def __init__(self, arguments: list[str], command: list[str] | None = None) -> None:
-        program = command or [sys.executable, "-m", "streamer.cli.main"]
+        program = command or PROGRAM
         self._process = subprocess.Popen(
             [*program, "serve", "--json", "--until-stdin-closes", *arguments],
             stdin=subprocess.PIPE,

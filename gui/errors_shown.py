@@ -76,6 +76,11 @@ class ErrorReports:
             f"{what} ({type(error).__name__}: {error}). The engine and its recording go on.{log}",
         )
 
+    def say(self, text: str) -> None:
+        """Keep a sentence to be said; nothing went wrong in the program itself."""
+        self._number += 1
+        self._newest = (self._number, text)
+
     def newest(self) -> tuple[int, str] | None:
         """Number and sentence of the newest error, None where there was none."""
         return self._newest

@@ -8,9 +8,12 @@ from typing import Any
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui.actions import add_actions
+from gui.charge import Charge
 from gui.errors_shown import ErrorReports
+from gui.opening import FileOpener
+from gui.pane_tools import PaneTools
 from gui.panes import Panes, Slot
-from gui.presenters.clusters import node_at
+from gui.presenters.clusters import Clusters, node_above, node_at, node_below, node_beside
 from gui.presenters.levels import Scale
 from gui.presenters.memo import Memo
 from gui.presenters.momentum_pane import momentum_node_at
@@ -18,12 +21,15 @@ from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Link, Snapshot, SnapshotSource
 from gui.presenters.ui_state import UiState
 from gui.presenters.views import BannerView, HeaderView, Severity
+from gui.remembered import Remembered
 from gui.widgets.banner import Banner
 from gui.widgets.header import Header
 from gui.widgets.keys_dialog import KeysDialog
 from gui.widgets.pane import Pane
 from gui.widgets.status_line import StatusLine
+from gui.window_files import WindowFiles, dropped_files
 
+TREE_TOOLS = ("split", "merge", "rename", "hide", "move", "undo", "redo")
 TICK_MS = 33
 HOVER_TICK_MS = 8
 """While a pattern is awaited the slot is looked at more often: the answer of a near engine takes a few ms."""
@@ -34,8 +40,18 @@ SLOW_REFRESH_S = 0.025
 class MainWindow(QtWidgets.QMainWindow):
     """The dashboard. It computes nothing: `UiState` says what every pane shows."""
 
-    def __init__(self, source: SnapshotSource, errors: ErrorReports) -> None:
+    def __init__(
+        self,
+        source: SnapshotSource,
+        errors: ErrorReports,
+        remembered: Remembered | None = None,
+        opener: FileOpener | None = None,
+        *,
+        can_simulate: bool = False,
+    ) -> None:
         super().__init__()
+        self._remembered = remembered
+        self.files = WindowFiles(self, remembered, errors.say, opener)
         self._source, self._errors = source, errors
         self._selection, self._options = Selection(), ViewOptions()
         self._memo = Memo()
@@ -44,16 +60,27 @@ class MainWindow(QtWidgets.QMainWindow):
         self._drawn_from: object = None
         self._frame: dict[str, object] = {}
         self._ticks: list[float] = []
+        self.charge = Charge(self)
         self._actions = add_actions(self, self._slots())
         self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
+        self.panes.cluster_map.can_simulate = can_simulate
+        self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self._selection), errors.say)
+        self.setAcceptDrops(True)
+        self.panes.add_tree_tools([self._actions[name] for name in TREE_TOOLS])
         self._arrange()
         self._connect()
+        self.charge.connect(self.panes, self._actions)
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.tick)
         self._timer.start()
         self.tick()
+
+    @property
+    def source(self) -> SnapshotSource:
+        """Where what is shown comes from."""
+        return self._source
 
     @property
     def selection(self) -> Selection:
@@ -91,6 +118,9 @@ class MainWindow(QtWidgets.QMainWindow):
             self._source.raise_if_failed()
         except Exception as error:
             self._errors.report("The connection ended", error)
+        stage = self.files.poll()
+        if stage is not None:
+            self.panes.cluster_map.set_simulation(stage)
         self.refresh()
 
     def refresh(self) -> None:
@@ -102,19 +132,23 @@ class MainWindow(QtWidgets.QMainWindow):
             self._selection = self._selection.cleared().with_hover(None)
             self._source.want_pattern(None)
             self._source.want_compared(None)
+        self.charge.follow(snapshot)
         drawn_from = (
             snapshot.sequence,
             self._selection,
             self._options,
             self._dismissed,
             self._errors.newest(),
+            self.charge.draft,
         )
         if drawn_from == self._drawn_from:
             self._pace(snapshot, 0.0)
             return
         self._drawn_from = drawn_from
         started = time.perf_counter()
-        state = UiState(snapshot, self._selection, self._options, self._memo, self._dismissed)
+        state = UiState(
+            snapshot, self._selection, self._options, self._memo, self._dismissed, self.charge.draft
+        )
         self._show_frame(state)
         for slot in self.panes.slots:
             self._show_slot(slot, state)
@@ -144,7 +178,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.setWindowTitle(f"{view.word} · {view.summary} · livestem")
 
     def _show_slot(self, slot: Slot, state: UiState) -> None:
-        if slot.pane.is_paused or not slot.content.isVisibleTo(self):
+        if slot.pane.is_paused or not slot.content.isVisibleTo(slot.content.window()):
             return
 
         def show() -> None:
@@ -197,6 +231,7 @@ class MainWindow(QtWidgets.QMainWindow):
         column.setSpacing(4)
         column.addWidget(self.header)
         column.addWidget(self.banner)
+        column.addWidget(self.charge.panel)
         column.addWidget(self.panes, 1)
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
@@ -237,8 +272,12 @@ class MainWindow(QtWidgets.QMainWindow):
         panes.momentum.grid.node_clicked.connect(lambda n: self.select(self._selection.toggled_momentum(n)))
         panes.momentum.canvas.clicked.connect(self._click_momentum)
         panes.tabs.currentChanged.connect(lambda _: self._redraw())
-        for pane in (panes.cluster_map, *(slot.pane for slot in panes.slots)):
+        for pane in panes.all_panes:
             pane.retry.connect(lambda pane=pane: self._retry(pane))
+        panes.table.node_chosen.connect(lambda node: self.select(self._selection.with_node(node)))
+        panes.table_switch.clicked.connect(self._set_table)
+        panes.cluster_map.simulation_asked.connect(self._actions["simulate"].trigger)
+        self.header.menu.aboutToShow.connect(self._fill_menu)
         self.banner.dismissed.connect(self._dismiss)
         self.banner.details.connect(lambda: panes.show_tab("log"))
         self.banner.analyze.connect(self._actions["analyze"].trigger)
@@ -261,6 +300,7 @@ class MainWindow(QtWidgets.QMainWindow):
             **levels,
             **scales,
             **moves,
+            **self.charge.slots(),
             "labels": lambda: self._set_options(
                 replace(self._options, show_labels=not self._options.show_labels)
             ),
@@ -271,7 +311,18 @@ class MainWindow(QtWidgets.QMainWindow):
                 replace(self._options, blends_bright_field=not self._options.blends_bright_field)
             ),
             "pin": lambda: self.select(self._selection.toggled_pin()),
-            "clear": lambda: self.select(self._selection.cleared()),
+            "open": self.files.ask,
+            "simulate": lambda: self.files.simulate(self._source.latest().status.listen),
+            "next": lambda: self._step_cluster(1),
+            "previous": lambda: self._step_cluster(-1),
+            "descend": lambda: self._select_relative(node_below),
+            "ascend": lambda: self._select_relative(node_above),
+            "clear": self._clear,
+            "table": lambda: self._set_table(not self.panes.table_switch.isChecked()),
+            "maximise": lambda: self.panes.toggle_maximised(self.tools.pane_in_hand()),
+            "copy": lambda: self.tools.copy(self.tools.pane_in_hand()),
+            "copy_table": lambda: self.tools.copy_table(),
+            "save_window": lambda: self.tools.save_window(),
             "show_log": lambda: self.panes.show_tab("log"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
             "keys": lambda: KeysDialog(self, list(self._actions.values())).show(),
@@ -305,6 +356,52 @@ class MainWindow(QtWidgets.QMainWindow):
         n_px = 10 if far else 1
         self.select(self._selection.moved((n_px * step_y, n_px * step_x), scan.scan_shape))
 
+    def _clusters(self) -> Clusters:
+        return UiState(self._source.latest(), self._selection, self._options, self._memo).clusters
+
+    def _step_cluster(self, step: int) -> None:
+        self.select(self._selection.with_node(node_beside(self._clusters(), step)))
+
+    def _select_relative(self, find: Callable[[Clusters], int | None]) -> None:
+        node_id = find(self._clusters())
+        if node_id is not None:
+            self.select(self._selection.with_node(node_id))
+
+    def _clear(self) -> None:
+        """What is being tried or asked goes first, then what is selected, then a large pane becomes small."""
+        if self.charge.escape():
+            self.refresh()
+        elif not self._selection.is_empty:
+            self.select(self._selection.cleared())
+        elif self.panes.is_maximised:
+            self.panes.restore_sizes()
+            self._redraw()
+
+    def _set_table(self, has_table: bool) -> None:
+        self.panes.set_has_table(has_table)
+        self._redraw()
+
+    def _fill_menu(self) -> None:
+        menu = self.header.menu
+        menu.clear()
+        for name in ("open", "simulate"):
+            menu.addAction(self._actions[name])
+        self.files.fill_menu(menu)
+        menu.addSeparator()
+        for name in ("save_window", "copy_table", "table", "full_screen", "keys", "quit"):
+            menu.addAction(self._actions[name])
+
+    def dragEnterEvent(self, a0: QtGui.QDragEnterEvent | None) -> None:
+        """A file may be dropped anywhere."""
+        if a0 is not None and dropped_files(a0):
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QtGui.QDropEvent | None) -> None:
+        """Open what is dropped."""
+        for path in dropped_files(a0):
+            self.files.open(path)
+        self.tick()
+
     def _set_scale(self, scale: Scale) -> None:
         self._set_options(replace(self._options, scale=scale))
 
@@ -334,4 +431,9 @@ class MainWindow(QtWidgets.QMainWindow):
     def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:
         """Stop looking; whoever made the refresh thread ends it."""
         self._timer.stop()
+        self.files.close()
+        self.tools.close()
+        self.panes.restore_sizes()
+        if self._remembered is not None:
+            self._remembered.keep(self)
         super().closeEvent(a0)

@@ -9,12 +9,14 @@ from pyqtgraph.Qt import QtCore, QtWidgets
 from gui.presenters import texts
 from gui.widgets.charts import ElbowChart, RingsChart, StreamChart
 from gui.widgets.cluster_map import ClusterMap
+from gui.widgets.hierarchy_panel import HierarchyPanel
 from gui.widgets.hierarchy_tree import HierarchyTree
 from gui.widgets.image_row import ImageRow
 from gui.widgets.lattice_tab import LatticeTab
 from gui.widgets.log_list import LogList
 from gui.widgets.manifold_view import ManifoldCanvas
 from gui.widgets.momentum_view import MomentumPanel
+from gui.widgets.node_table import NodeTable
 from gui.widgets.pane import Pane
 from gui.widgets.pattern_view import PatternPane
 from gui.widgets.tile_grid import TileGrid
@@ -37,6 +39,7 @@ class Panes(QtWidgets.QSplitter):
 
     def __init__(self) -> None:
         super().__init__(QtCore.Qt.Orientation.Horizontal)
+        self._sizes_before: list[list[int]] | None = None
         self.cluster_map = ClusterMap()
         self.virtual = ImageRow((texts.BRIGHT_FIELD, texts.DARK_FIELD), "gray")
         self.pattern = PatternPane()
@@ -51,10 +54,8 @@ class Panes(QtWidgets.QSplitter):
         self.fourth = QtWidgets.QStackedWidget()
         self.fourth.addWidget(self.stream_pane)
         self.fourth.addWidget(self.manifold_pane)
-        self.virtual_pane, self.tree_pane = (
-            Pane(texts.VIRTUAL_TITLE, self.virtual),
-            Pane(texts.TREE_TITLE, self.tree),
-        )
+        self.virtual_pane = Pane(texts.VIRTUAL_TITLE, self.virtual)
+        self.tree_pane = self._make_tree_pane()
         self._columns = [
             _column([self.cluster_map, self.virtual_pane], [61, 39]),
             _column([self.pattern, self.tiles_pane], [56, 44]),
@@ -66,6 +67,67 @@ class Panes(QtWidgets.QSplitter):
         self.setHandleWidth(6)
         self.setChildrenCollapsible(False)
         self.slots = self._make_slots()
+
+    def _make_tree_pane(self) -> Pane:
+        self.table = NodeTable()
+        self._tree_or_table = QtWidgets.QStackedWidget()
+        for widget in (self.tree, self.table):
+            self._tree_or_table.addWidget(widget)
+        self.table_switch = QtWidgets.QToolButton()
+        self.table_switch.setText(texts.TABLE)
+        self.table_switch.setToolTip(texts.TABLE_TIP)
+        self.table_switch.setAccessibleName(texts.TABLE_TIP)
+        self.table_switch.setCheckable(True)
+        self.hierarchy = HierarchyPanel(self._tree_or_table)
+        pane = Pane(texts.TREE_TITLE, self.hierarchy)
+        pane.set_corner(self.table_switch)
+        return pane
+
+    def set_has_table(self, has_table: bool) -> None:
+        """The hierarchy as a table, or as a drawing."""
+        self.table_switch.setChecked(has_table)
+        self._tree_or_table.setCurrentIndex(int(has_table))
+
+    @property
+    def all_panes(self) -> list[Pane]:
+        """Every pane once."""
+        return list(dict.fromkeys(slot.pane for slot in self.slots))
+
+    def place_of(self, pane: Pane) -> QtWidgets.QWidget | None:
+        """What fills the pane's place in its column: the pane itself, or what it shares it with; None when away."""
+        places = [place for column in self._columns for place in _children(column)]
+        return next((place for place in places if place is pane or place.isAncestorOf(pane)), None)
+
+    @property
+    def is_maximised(self) -> bool:
+        """Whether one pane has the whole window."""
+        return self._sizes_before is not None
+
+    def toggle_maximised(self, pane: Pane) -> None:
+        """Give the whole window to one pane, or each its own place again."""
+        if self._sizes_before is not None:
+            self.restore_sizes()
+            return
+        wanted = self.place_of(pane)
+        if wanted is None:
+            return
+        self._sizes_before = [splitter.sizes() for splitter in (self, *self._columns)]
+        for column in self._columns:
+            column.setVisible(column.isAncestorOf(wanted))
+            for place in _children(column):
+                place.setVisible(place is wanted)
+
+    def restore_sizes(self) -> None:
+        """Each pane at its own place again."""
+        if self._sizes_before is None:
+            return
+        for column in self._columns:
+            column.show()
+            for place in _children(column):
+                place.show()
+        for splitter, sizes in zip((self, *self._columns), self._sizes_before, strict=True):
+            splitter.setSizes(sizes)
+        self._sizes_before = None
 
     def _make_tabs(self) -> None:
         self.rings, self.elbow = RingsChart(), ElbowChart()
@@ -84,7 +146,7 @@ class Panes(QtWidgets.QSplitter):
         self.tabs = QtWidgets.QTabWidget()
         self.tab_panes = {}
         for name, content in contents.items():
-            pane = Pane("", content)
+            pane = Pane(texts.TABS[name], content)
             pane.hide_title()
             self.tab_panes[name] = pane
             self.tabs.addTab(pane, texts.TABS[name])
@@ -103,6 +165,7 @@ class Panes(QtWidgets.QSplitter):
             Slot("pattern", self.pattern, self.pattern.canvas, "pattern", self.pattern.set_view),
             Slot("tiles", self.tiles_pane, self.tiles, "tiles", self._show_tiles),
             Slot("tree", self.tree_pane, self.tree, "tree", self.tree.set_view),
+            Slot("tree table", self.tree_pane, self.table, "tree", self.table.set_view),
             Slot("stream", self.stream_pane, self.stream, "stream", self.stream.set_view),
             Slot("manifold", self.manifold_pane, self.manifold, "manifold", self._show_manifold),
             Slot("rings", tabs["rings"], self.rings, "rings", self.rings.set_view),
@@ -128,6 +191,16 @@ class Panes(QtWidgets.QSplitter):
         for name in ("lattice", "stream", "momentum"):
             self.tabs.setTabVisible(self.tabs.indexOf(self.tab_panes[name]), has_result)
 
+    def add_tree_tools(self, actions: list[QtWidgets.QAction]) -> None:
+        """Buttons above the hierarchy."""
+        buttons = []
+        for action in actions:
+            button = QtWidgets.QToolButton()
+            button.setDefaultAction(action)
+            button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
+            buttons.append(button)
+        self.tree_pane.set_tools(buttons)
+
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""
         self.tabs.setCurrentWidget(self.tab_panes[name])
@@ -142,3 +215,8 @@ def _column(widgets: list[QtWidgets.QWidget], shares: list[int]) -> QtWidgets.QS
         column.setStretchFactor(row, share)
     column.setSizes([10 * share for share in shares])
     return column
+
+
+def _children(column: QtWidgets.QSplitter) -> list[QtWidgets.QWidget]:
+    widgets = (column.widget(row) for row in range(column.count()))
+    return [widget for widget in widgets if widget is not None]

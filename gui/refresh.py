@@ -5,6 +5,7 @@ Writes: `Snapshot` values into a slot that holds the newest one; the window poll
 Thread: "livestem-refresh". Nothing is pushed: no callback and no Qt signal leaves this thread.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -15,17 +16,27 @@ from typing import Any
 
 import zmq
 
-from gui.presenters.snapshot import Link, Notice, PatternAnswer, Snapshot, StreamHistory
+from gui.presenters.snapshot import (
+    Answer,
+    Link,
+    Notice,
+    PatternAnswer,
+    Request,
+    Snapshot,
+    StreamHistory,
+)
 from gui.presenters.status import EngineStatus
+from gui.requests import NOT_ANSWERED, TOO_MANY, RequestQueue
 from streamer.client import EngineClient
 from streamer.errors import EngineUnreachable, LivestemError, WireError
 from streamer.security.keys import ClientKeys
+
+logger = logging.getLogger("livestem.window")
 
 POLL_S = 0.02
 SILENCE_S = 2.0
 """The engine publishes at least twice in this time; after it, it is asked whether it is still there."""
 ANSWER_S = 2.0
-COMMAND_S = 5.0
 RETRY_S = 1.0
 HISTORY_S = 120
 
@@ -37,6 +48,7 @@ DISPLAYED_ARRAYS = (
     "mean_pattern",
     "received",
     "radial_std",
+    "features",
     "elbow",
     "com_yx",
     "residual_yx",
@@ -82,7 +94,7 @@ class RefreshThread:
         self._clock = clock
         self._snapshot = Snapshot(endpoint=publish)
         self._wanted: dict[str, tuple[int, int] | None] = {"pattern": None, "compared": None}
-        self._commands: deque[str] = deque(maxlen=8)
+        self._requests = RequestQueue()
         self._history: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
         self._pull_not_before = 0.0
         self._wake = threading.Event()
@@ -99,7 +111,7 @@ class RefreshThread:
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(COMMAND_S + 1.0)
+            self._thread.join(ANSWER_S + 4.0)
 
     def raise_if_failed(self) -> None:
         """Raise what ended the thread, if anything did."""
@@ -128,9 +140,16 @@ class RefreshThread:
 
     def command(self, name: str) -> None:
         """Send "stop", "analyze" or "cancel" to the engine; one that is gone gets nothing later on."""
-        if self._snapshot.link is Link.CONNECTED:
-            self._commands.append(name)
+        self.ask(Request(name))
+
+    def ask(self, request: Request) -> None:
+        """Ask the engine for something; its answer is in a later snapshot. One that is gone is asked nothing."""
+        if self._snapshot.link is not Link.CONNECTED:
+            return
+        if self._requests.put(request):
             self._wake.set()
+        else:
+            logger.warning("%s", TOO_MANY.format(n=len(self._requests), method=request.method))
 
     def _run(self) -> None:
         context = zmq.Context()
@@ -160,7 +179,7 @@ class RefreshThread:
             if state is not None:
                 heard_at = self._clock()
                 self._accept(state)
-            self._send_commands(client)
+            self._send_requests(client)
             self._answer_pattern(client, again=state is not None)
             if self._clock() >= self._pull_not_before:
                 self._pull_arrays(client)
@@ -193,6 +212,7 @@ class RefreshThread:
             status=status,
             reset=before.reset + is_other,
             arrays=MappingProxyType({} if is_other else arrays),
+            answers=MappingProxyType({}) if is_other else before.answers,
             pattern=None if is_other else before.pattern,
             compared=None if is_other else before.compared,
             history=self._remember(status),
@@ -210,21 +230,28 @@ class RefreshThread:
         if self._snapshot.link is Link.CONNECTING and self._engine_exit_code() is None:
             self._publish(attempt=self._snapshot.attempt + 1)
             return
-        self._commands.clear()
+        for request in self._requests.clear():
+            self._take_answer(self._requests.answer(request, NOT_ANSWERED.format(method=request.method)))
         self._publish(
             link=Link.GONE, attempt=self._snapshot.attempt + 1, engine_exit_code=self._engine_exit_code()
         )
 
-    def _send_commands(self, client: EngineClient) -> None:
-        while self._commands:
-            name = self._commands.popleft()
-            try:
-                client.request(name, timeout_s=COMMAND_S)
-            except EngineUnreachable:
-                self._notify(f"The engine did not answer to {name!r}; whether it was done is not known.")
-                raise
-            except LivestemError as error:
-                self._notify(str(error))
+    def _send_requests(self, client: EngineClient) -> None:
+        """Send what is asked and take what was answered; a refusal is said, a change is looked at at once."""
+        self._requests.send(client, ANSWER_S)
+        answers = list(self._requests.receive(client))
+        for answer in answers:
+            self._take_answer(answer)
+        if answers and not all(answer.request.slot for answer in answers):
+            self._accept(client.state(timeout_s=ANSWER_S))
+        if len(self._requests) != self._snapshot.n_waiting:
+            self._publish(n_waiting=len(self._requests))
+
+    def _take_answer(self, answer: Answer) -> None:
+        slot = answer.request.slot or answer.request.method
+        self._publish(answers=MappingProxyType({**self._snapshot.answers, slot: answer}))
+        if answer.error and not answer.request.slot:
+            self._notify(answer.error)
 
     def _pull_arrays(self, client: EngineClient) -> None:
         """Get what changed, one array at a time, so that a wanted pattern never waits for all of them."""
@@ -239,6 +266,7 @@ class RefreshThread:
             if reply.arrays:
                 self._publish(arrays=MappingProxyType({**self._snapshot.arrays, name: reply.arrays[0]}))
             self._answer_pattern(client)
+            self._requests.send(client, ANSWER_S)
         # Half the time at most goes into pulling: a slow line makes the window slower, not the engine.
         now = self._clock()
         self._pull_not_before = now + (now - started)

@@ -32,11 +32,11 @@ def draw_snapshot(
     """
     window.resize(WIDTH, HEIGHT)
     window.show()
-    _wait(lambda: is_loaded(latest()), timeout_s)
+    wait_until(lambda: is_loaded(latest()), timeout_s)
     position_yx = telling_position(latest())
     if position_yx is not None:
         window.select(window.selection.with_pin(position_yx))
-        _wait(lambda: is_answered(latest(), position_yx), timeout_s)
+        wait_until(lambda: is_answered(latest(), position_yx), timeout_s)
     window.tick()
     # Layouts settle and paint events that are under way are done before the picture is taken.
     QtWidgets.QApplication.processEvents()
@@ -77,7 +77,14 @@ def telling_position(snapshot: Snapshot) -> tuple[int, int] | None:
     return (int(seen[-1][0]), int(seen[-1][1])) if len(seen) else None
 
 
-def _wait(is_done: Callable[[], bool], timeout_s: float) -> None:
+def wait_until(is_done: Callable[[], bool], timeout_s: float) -> None:
+    """Handle events until something is so.
+
+    Raises
+    ------
+    EngineUnreachable
+        It was not so within `timeout_s`.
+    """
     deadline = time.monotonic() + timeout_s
     while not is_done():
         if time.monotonic() > deadline:

@@ -1,4 +1,7 @@
-"""The dark look: colours for a dim room, text contrast of at least 4.5:1."""
+"""Dark, light or as the system: colours of the window, text contrast of at least 4.5:1."""
+
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import pyqtgraph as pg
@@ -9,18 +12,78 @@ from gui.presenters.phase import Phase
 from gui.presenters.views import Severity
 from streamer.look.palette import NOT_VISITED
 
-WINDOW = "#1B1E23"
-PANEL = "#15171B"
-PATTERN_GROUND = "#0E1013"
-LINE = "#31363F"
-TEXT = "#E6E8EB"
-TEXT_DIM = "#A9AFB8"
-ACCENT = "#2F80C8"
-CURVE = "#7CC4F0"
-RING = "#8FC7EE"
-AMBER = "#F0B040"
-ORANGE = "#FF9A5C"
 
+class Theme(StrEnum):
+    """What can be chosen; a dim room wants the dark one."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours by what they are for."""
+
+    window: str = "#1B1E23"
+    panel: str = "#15171B"
+    tile: str = "#0E1013"
+    pattern_ground: str = "#0E1013"
+    raised: str = "#22262C"
+    button: str = "#2A2F37"
+    hover: str = "#343B45"
+    edge: str = "#3E4550"
+    line: str = "#31363F"
+    branch: str = "#5A626D"
+    band_faint: str = "#0CFFFFFF"
+    text: str = "#E6E8EB"
+    text_dim: str = "#A9AFB8"
+    text_off: str = "#6A717B"
+    accent: str = "#2F80C8"
+    chunk: str = "#2F80C8"
+    curve: str = "#7CC4F0"
+    band: str = "#8FC7EE"
+    ring: str = "#8FC7EE"
+    amber: str = "#F0B040"
+    orange: str = "#FF9A5C"
+    banner: str = "#4A2A17"
+    banner_amber: str = "#3B331C"
+
+
+DARK = Look()
+LIGHT = Look(
+    window="#E9EBEE",
+    panel="#FAFBFC",
+    tile="#F1F3F5",
+    raised="#DDE1E6",
+    button="#E1E5EA",
+    hover="#D3D9E0",
+    edge="#A8B0BB",
+    line="#C3C8D0",
+    branch="#8A929D",
+    band_faint="#12000000",
+    text="#1B1E23",
+    text_dim="#50565F",
+    text_off="#8C939D",
+    accent="#1F6DB5",
+    chunk="#9CC4E8",
+    curve="#14609F",
+    band="#1F6DB5",
+    amber="#7A5000",
+    orange="#A8430F",
+    banner="#FBE3D3",
+    banner_amber="#F7EDCB",
+)
+_in_use = [DARK]
+
+
+def look() -> Look:
+    """The colours in use."""
+    return _in_use[0]
+
+
+AMBER_MARK = "#F0B040"
+"""Over images, which are dark in every theme."""
 FONT_PX = 13
 SMALL_PX = 12
 
@@ -40,44 +103,56 @@ PILL_COLOURS: dict[Phase, str] = {
     Phase.FAILED: "#B4501B",
 }
 
-SEVERITY_COLOURS: dict[Severity, str] = {
-    Severity.NORMAL: TEXT,
-    Severity.AMBER: AMBER,
-    Severity.ORANGE: ORANGE,
-}
 
-STYLE = f"""
+def severity_colour(severity: Severity) -> str:
+    """Colour of words by how much they matter."""
+    now = look()
+    return {Severity.NORMAL: now.text, Severity.AMBER: now.amber, Severity.ORANGE: now.orange}[severity]
+
+
+def style_sheet(now: Look) -> str:
+    """The look as Qt's style sheet."""
+    return f"""
 * {{ font-size: {FONT_PX}px; }}
-QWidget {{ color: {TEXT}; }}
-QMainWindow, QDialog {{ background: {WINDOW}; }}
-QFrame#pane {{ background: {PANEL}; border: 1px solid {LINE}; border-radius: 4px; }}
+QWidget {{ color: {now.text}; }}
+QMainWindow, QDialog {{ background: {now.window}; }}
+QFrame#pane {{ background: {now.panel}; border: 1px solid {now.line}; border-radius: 4px; }}
 QLabel#title {{ font-weight: 600; }}
-QLabel#note, QLabel#sentence {{ color: {TEXT_DIM}; font-size: {SMALL_PX}px; }}
-QLabel#tag {{ color: {AMBER}; font-size: {SMALL_PX}px; border: 1px solid {AMBER}; }}
+QLabel#note, QLabel#sentence {{ color: {now.text_dim}; font-size: {SMALL_PX}px; }}
+QLabel#tag {{ color: {now.amber}; font-size: {SMALL_PX}px; border: 1px solid {now.amber}; }}
 QLabel#tag {{ border-radius: 3px; padding: 0 5px; }}
-QLabel#message {{ color: {TEXT_DIM}; }}
-QPushButton, QToolButton {{ background: #2A2F37; border: 1px solid #3E4550; border-radius: 4px; }}
+QLabel#message {{ color: {now.text_dim}; }}
+QPushButton, QToolButton {{ background: {now.button}; border: 1px solid {now.edge}; border-radius: 4px; }}
 QPushButton {{ padding: 4px 11px; }}
 QToolButton {{ padding: 2px 7px; }}
-QPushButton:hover, QToolButton:hover {{ background: #343B45; }}
-QPushButton:focus, QToolButton:focus {{ border-color: {CURVE}; }}
-QPushButton:disabled, QToolButton:disabled {{ color: #6A717B; background: #22262C; border-color: #2E333B; }}
-QToolButton:checked {{ background: {ACCENT}; border-color: {ACCENT}; color: white; }}
-QProgressBar {{ background: {PANEL}; border: 1px solid #3E4550; border-radius: 4px; }}
-QProgressBar {{ text-align: center; color: {TEXT}; }}
-QProgressBar::chunk {{ background: {ACCENT}; border-radius: 3px; }}
-QTabWidget::pane {{ border: 1px solid {LINE}; background: {PANEL}; top: -1px; }}
-QTabBar::tab {{ background: #22262C; border: 1px solid {LINE}; padding: 4px 6px; color: {TEXT_DIM}; font-size: {SMALL_PX}px; }}
-QTabBar::tab:selected {{ background: {PANEL}; color: {TEXT}; border-bottom-color: {PANEL}; }}
-QTabBar::tab:focus {{ border-color: {CURVE}; }}
-QSplitter::handle {{ background: {WINDOW}; }}
-QFrame#banner {{ background: #4A2A17; border: 1px solid #B4501B; border-radius: 4px; }}
-QFrame#banner[severity="amber"] {{ background: #3B331C; border-color: #8C7024; }}
-QPlainTextEdit, QTableWidget {{ background: {PANEL}; border: none; }}
-QHeaderView::section {{ background: #22262C; border: none; padding: 4px; }}
-QScrollArea {{ border: none; background: {PANEL}; }}
-QScrollBar:vertical {{ background: {PANEL}; width: 10px; }}
-QScrollBar::handle:vertical {{ background: #3E4550; border-radius: 4px; min-height: 24px; }}
+QPushButton:hover, QToolButton:hover {{ background: {now.hover}; }}
+QPushButton:focus, QToolButton:focus {{ border-color: {now.curve}; }}
+QPushButton:disabled, QToolButton:disabled {{ color: {now.text_off}; background: {now.raised}; }}
+QPushButton:disabled, QToolButton:disabled {{ border-color: {now.line}; }}
+QToolButton:checked {{ background: {now.accent}; border-color: {now.accent}; color: white; }}
+QProgressBar {{ background: {now.panel}; border: 1px solid {now.edge}; border-radius: 4px; }}
+QProgressBar {{ text-align: center; color: {now.text}; }}
+QProgressBar::chunk {{ background: {now.chunk}; border-radius: 3px; }}
+QTabWidget::pane {{ border: 1px solid {now.line}; background: {now.panel}; top: -1px; }}
+QTabBar::tab {{ background: {now.raised}; border: 1px solid {now.line}; padding: 4px 6px; }}
+QTabBar::tab {{ color: {now.text_dim}; font-size: {SMALL_PX}px; }}
+QTabBar::tab:selected {{ background: {now.panel}; color: {now.text}; border-bottom-color: {now.panel}; }}
+QTabBar::tab:focus {{ border-color: {now.curve}; }}
+QSplitter::handle {{ background: {now.window}; }}
+QFrame#banner {{ background: {now.banner}; border: 1px solid #B4501B; border-radius: 4px; }}
+QFrame#banner[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
+QLineEdit, QComboBox {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 3px; padding: 2px; }}
+QLineEdit:focus, QComboBox:focus {{ border-color: {now.curve}; }}
+QPlainTextEdit, QTableWidget {{ background: {now.panel}; border: none; }}
+QHeaderView::section {{ background: {now.raised}; border: none; padding: 4px; }}
+QToolButton::menu-indicator {{ image: none; }}
+QMenu {{ background: {now.button}; border: 1px solid {now.edge}; }}
+QMenu::item:selected {{ background: {now.accent}; color: white; }}
+QMenu::item:disabled {{ color: {now.text_off}; }}
+QTreeWidget {{ background: {now.panel}; border: none; }}
+QScrollArea {{ border: none; background: {now.panel}; }}
+QScrollBar:vertical {{ background: {now.panel}; width: 10px; }}
+QScrollBar::handle:vertical {{ background: {now.edge}; border-radius: 4px; min-height: 24px; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; }}
 """
 
@@ -91,22 +166,30 @@ def enable_high_dpi() -> None:
     QtGui.QGuiApplication.setHighDpiScaleFactorRoundingPolicy(policy)
 
 
-def apply(app: QtWidgets.QApplication) -> None:
+def apply(app: QtWidgets.QApplication, chosen: Theme = Theme.DARK) -> None:
     """Give the application its look; called once, before any widget is made."""
+    if chosen is Theme.SYSTEM:
+        is_light = app.palette().color(QtGui.QPalette.ColorRole.Window).lightness() > 127
+        chosen = Theme.LIGHT if is_light else Theme.DARK
+    _in_use[0] = now = LIGHT if chosen is Theme.LIGHT else DARK
     pg.setConfigOptions(
-        imageAxisOrder="row-major", antialias=False, background=PANEL, foreground=TEXT_DIM, useOpenGL=False
+        imageAxisOrder="row-major",
+        antialias=False,
+        background=now.panel,
+        foreground=now.text_dim,
+        useOpenGL=False,
     )
     app.setStyle("Fusion")
     roles = QtGui.QPalette.ColorRole
     palette = QtGui.QPalette()
     for role, colour in (
-        (roles.Window, WINDOW), (roles.WindowText, TEXT), (roles.Base, PANEL), (roles.Text, TEXT),
-        (roles.Button, "#2A2F37"), (roles.ButtonText, TEXT), (roles.Highlight, ACCENT),
-        (roles.ToolTipBase, "#2A2F37"), (roles.ToolTipText, TEXT),
+        (roles.Window, now.window), (roles.WindowText, now.text), (roles.Base, now.panel), (roles.Text, now.text),
+        (roles.Button, now.button), (roles.ButtonText, now.text), (roles.Highlight, now.accent),
+        (roles.ToolTipBase, now.button), (roles.ToolTipText, now.text), (roles.HighlightedText, "white"),
     ):  # fmt: skip
         palette.setColor(role, QtGui.QColor(colour))
     app.setPalette(palette)
-    app.setStyleSheet(STYLE)
+    app.setStyleSheet(style_sheet(now))
 
 
 def lookup_table(name: str) -> NDArray[np.uint8]:

@@ -61,6 +61,8 @@ class EngineClient:
         protect_client(self._requests, keys)
         self._requests.connect(control)
         self._request_ids = itertools.count(1)
+        self._awaited: set[int] = set()
+        self._replies: dict[int, ControlMessage | LivestemError] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -111,28 +113,73 @@ class EngineClient:
         LivestemError
             The engine answered that it cannot do this; its sentence is the message.
         """
+        request_id = self._send(method, arrays, timeout_s, params)
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if not self._requests.poll(max(1, int(left_s * 1000))):
+                continue
+            answered_id, reply = self._receive()
+            if answered_id != request_id:
+                continue
+            if isinstance(reply, LivestemError):
+                raise reply
+            if reply is not None:
+                return reply
+        raise self._unreachable(timeout_s)
+
+    def submit(
+        self,
+        method: str,
+        arrays: tuple[NamedArray, ...] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        **params: Any,
+    ) -> int:
+        """Send a request without waiting for its reply, which `replies` gives; returns its number.
+
+        Raises
+        ------
+        EngineUnreachable
+            It could not be sent within `timeout_s`.
+        """
+        request_id = self._send(method, arrays, timeout_s, params)
+        self._awaited.add(request_id)
+        return request_id
+
+    def replies(self) -> dict[int, ControlMessage | LivestemError]:
+        """Replies to submitted requests that have come since the last call, by number; never waits."""
+        while self._requests.poll(0):
+            self._receive()
+        replies, self._replies = self._replies, {}
+        return replies
+
+    def _send(
+        self, method: str, arrays: tuple[NamedArray, ...], timeout_s: float, params: dict[str, Any]
+    ) -> int:
         request_id = next(self._request_ids)
         header = {"type": "request", "id": request_id, "method": method, "params": params}
-        deadline = time.monotonic() + timeout_s
         # Where the key is refused ZeroMQ gives the connection up, and a send would wait for ever.
         self._requests.setsockopt(zmq.SNDTIMEO, int(timeout_s * 1000))
         try:
             self._requests.send_multipart(encode(ControlMessage(header, arrays)), copy=True)
         except zmq.Again:
             raise self._unreachable(timeout_s) from None
-        while (left_s := deadline - time.monotonic()) > 0:
-            if not self._requests.poll(max(1, int(left_s * 1000))):
-                continue
-            try:
-                reply = decode(self._requests.recv_multipart())
-            except WireError:
-                continue
-            if reply.header.get("id") != request_id:
-                continue
-            if not reply.header.get("ok"):
-                raise LivestemError(str(reply.header.get("error", "The engine refused without a reason.")))
-            return reply
-        raise self._unreachable(timeout_s)
+        return request_id
+
+    def _receive(self) -> tuple[int | None, ControlMessage | LivestemError | None]:
+        """Take one reply; that of a submitted request is kept for `replies`."""
+        try:
+            message = decode(self._requests.recv_multipart())
+        except WireError:
+            return None, None
+        request_id = message.header.get("id")
+        reply: ControlMessage | LivestemError = message
+        if not message.header.get("ok"):
+            reply = LivestemError(str(message.header.get("error", "The engine refused without a reason.")))
+        if request_id in self._awaited:
+            self._awaited.discard(request_id)
+            self._replies[request_id] = reply
+            return None, None
+        return request_id, reply
 
     def _unreachable(self, timeout_s: float) -> EngineUnreachable:
         return EngineUnreachable(
@@ -168,7 +215,11 @@ class EngineClient:
         return self.request("virtual_image", arrays=sent, timeout_s=timeout_s).array("image")
 
     def set(self, name: str, value: Any) -> None:
-        """Override an automatic value: "disk", "inner", "outer" (px), "threshold" (0..1), "K" ({node name: k})."""
+        """Override an automatic value.
+
+        "disk", "inner", "outer" (px), "ring" ([inner, outer]), "threshold" (0..1), "K" ({node name: k or None}),
+        "virtual" ({name: {"spots_yx", "radius_px", "conjugate"} or None}).
+        """
         self.request("set", name=name, value=value)
 
     def release(self, name: str) -> None:
@@ -179,9 +230,26 @@ class EngineClient:
         """Stop the scan that runs; what was received is kept."""
         self.request("stop")
 
-    def analyze(self) -> None:
-        """Analyse the finished (or stopped) recording again, with the overrides in force."""
-        self.request("analyze")
+    def analyze(self, roi: tuple[int, int, int, int] | None = None) -> None:
+        """Analyse the finished (or stopped) scan again with the values set by hand; `roi`: a region of it alone.
+
+        Rows and columns as first, last + 1: (y0, y1, x0, x1). The reply comes when it begins.
+        """
+        if roi is None:
+            self.request("analyze")
+        else:
+            self.request("analyze", roi=list(roi))
+
+    def calibrate(
+        self, scan_step_yx_nm: tuple[float, float] | None = None, q_measured_inv_nm: float | None = None
+    ) -> None:
+        """Sizes of a scan position and of a detector pixel as measured; they win, and are kept beside the file."""
+        step = None if scan_step_yx_nm is None else list(scan_step_yx_nm)
+        self.request("calibrate", scan_step_yx_nm=step, q_measured_inv_nm=q_measured_inv_nm)
+
+    def locate(self, path: str, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Say where the source of a result lies now, on the engine's computer."""
+        self.request("locate", timeout_s=timeout_s, path=path)
 
     def cancel(self) -> None:
         """Cancel the analysis that runs; the recording and the live result stay."""
@@ -202,6 +270,30 @@ class EngineClient:
     def rename(self, node: str, title: str, timeout_s: float = EDIT_TIMEOUT_S) -> None:
         """Give a node a title."""
         self.request("rename", timeout_s=timeout_s, node=node, title=title)
+
+    def hide(self, nodes: list[str], hidden: bool = True, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Leave branches out of what is shown, or show them again."""
+        self.request("hide", timeout_s=timeout_s, nodes=nodes, hidden=hidden)
+
+    def move(self, node: str, onto: str, timeout_s: float = EDIT_TIMEOUT_S) -> None:
+        """Give a branch to another node: a leaf takes its patterns in, another gets it as its last child."""
+        self.request("move", timeout_s=timeout_s, node=node, onto=onto)
+
+    def preview_mask(
+        self,
+        inner: float | None = None,
+        outer: float | None = None,
+        threshold: float | None = None,
+        timeout_s: float = EDIT_TIMEOUT_S,
+    ) -> ControlMessage:
+        """What another ring or threshold would do.
+
+        Arrays ring and features; n_features, n_ring, changed_share (of the labels, on n_sample patterns; None: not
+        known) in the header.
+        """
+        return self.request(
+            "preview_mask", timeout_s=timeout_s, inner=inner, outer=outer, threshold=threshold
+        )
 
     def undo(self, timeout_s: float = EDIT_TIMEOUT_S) -> None:
         """Take the last edit back."""

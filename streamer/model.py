@@ -54,7 +54,8 @@ class Calibration:
     """What is known of the scales; ``None`` where nothing is known.
 
     ``q_source`` is ``"nominal"`` where the angle follows from the camera length alone
-    (15 % off is normal), ``"user"`` where somebody measured it.
+    (15 % off is normal), ``"user"`` where somebody measured it. ``q_measured_inv_nm`` is the reciprocal size of
+    a detector pixel as somebody measured it, on a known ring for instance: it wins over angle and wavelength.
     """
 
     voltage_v: float | None = None
@@ -62,6 +63,7 @@ class Calibration:
     angle_per_px_mrad: float | None = None
     scan_step_yx_nm: tuple[float, float] | None = None
     q_source: str | None = None
+    q_measured_inv_nm: float | None = None
 
     @property
     def wavelength_nm(self) -> float | None:
@@ -74,6 +76,8 @@ class Calibration:
     @property
     def q_per_px_inv_nm(self) -> float | None:
         """Reciprocal-space size of a detector pixel, q = 1/d in 1/nm."""
+        if self.q_measured_inv_nm is not None:
+            return self.q_measured_inv_nm
         wavelength = self.wavelength_nm
         if wavelength is None or self.angle_per_px_mrad is None:
             return None

@@ -136,7 +136,27 @@ class RenameEdit(_Settings):
     """Its title; "" takes it away."""
 
 
-TreeEdit = Annotated[SplitEdit | MergeEdit | RenameEdit, Field(discriminator="edit")]
+class HideEdit(_Settings):
+    """Branches left out of what is shown, or shown again; the patterns keep their labels."""
+
+    edit: Literal["hide"]
+    nodes: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of the nodes, none of them the root."""
+    hidden: bool = True
+    """False: shown again."""
+
+
+class MoveEdit(_Settings):
+    """A branch given to another parent."""
+
+    edit: Literal["move"]
+    node: str
+    """Name of the node that moves."""
+    onto: str
+    """Name of the node that takes it: a leaf takes its patterns in, another node gets it as its last child."""
+
+
+TreeEdit = Annotated[SplitEdit | MergeEdit | RenameEdit | HideEdit | MoveEdit, Field(discriminator="edit")]
 _TREE_EDIT: TypeAdapter[TreeEdit] = TypeAdapter(TreeEdit)
 
 
@@ -213,6 +233,14 @@ def tree_edit(values: dict[str, Any]) -> TreeEdit:
     """Validate one edit; SettingsError as in `analysis_settings`."""
     try:
         return _TREE_EDIT.validate_python(values)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def virtual_detector(values: dict[str, Any]) -> VirtualDetector:
+    """Validate one virtual detector; SettingsError as in `analysis_settings`."""
+    try:
+        return VirtualDetector.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
 

@@ -1,5 +1,6 @@
 """The clusters as the selection sees them: which level is shown, which node lies where, which stand out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from gui.presenters.memo import Memo
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Snapshot
-from gui.presenters.tree_layout import branch_of, path_to_root
+from gui.presenters.tree_layout import branch_of, path_to_root, visible
 from gui.presenters.views import Emphasis
 from streamer.look.palette import Rgb, children_of, node_colours
 from streamer.model import ClusterNode
@@ -37,7 +38,7 @@ class Clusters:
     @classmethod
     def of(cls, snapshot: Snapshot, selection: Selection, memo: Memo) -> Self:
         """Read the clusters of a snapshot."""
-        tree = tuple(node for node in snapshot.status.tree if not node.hidden)
+        tree = visible(snapshot.status.tree)
         label_maps = snapshot.values("label_maps")
         depth = max((node.level for node in tree), default=0)
         n_levels = min(depth, len(label_maps)) if label_maps is not None else 0
@@ -100,6 +101,38 @@ def lit_nodes(tree: tuple[ClusterNode, ...], node_id: int | None) -> frozenset[i
     if node is None or node.level == 0:
         return frozenset()
     return branch_of(tree, node.id)
+
+
+def node_beside(clusters: Clusters, step: int) -> int | None:
+    """The cluster `step` places after the selected one among those shown, from the first (last) where none is."""
+    ids = [node.id for node in clusters.shown]
+    if not ids:
+        return None
+    if clusters.selected is None or clusters.selected.id not in ids:
+        return ids[0 if step > 0 else -1]
+    return ids[(ids.index(clusters.selected.id) + step) % len(ids)]
+
+
+def node_below(clusters: Clusters) -> int | None:
+    """First child of the selected node, of the root where none is selected; None for a leaf."""
+    root = next((node for node in clusters.tree if node.level == 0), None)
+    start = clusters.selected or root
+    below = children_of(clusters.tree).get(start.id, []) if start else []
+    return below[0].id if below else None
+
+
+def node_above(clusters: Clusters) -> int | None:
+    """Parent of the selected node; None where there is none."""
+    selected = clusters.selected
+    return selected.parent if selected is not None and selected.level > 0 else None
+
+
+def rows_of_labels(labels: NDArray[np.int32], ids: Sequence[int]) -> NDArray[np.int32]:
+    """Place of each label in `ids`, counted from 1; 0 for one that is not there."""
+    largest = max(ids, default=0)
+    row_of = np.zeros(largest + 3, np.int32)
+    row_of[np.asarray(ids, np.int64) + 1] = np.arange(1, len(ids) + 1)
+    return row_of[np.clip(labels, -1, largest + 1) + 1]
 
 
 def node_at(label_map: NDArray[np.int32] | None, position_yx: tuple[int, int] | None) -> int:

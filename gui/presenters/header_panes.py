@@ -33,13 +33,19 @@ def header_view(snapshot: Snapshot) -> HeaderView:
             endpoint=snapshot.endpoint,
             attempt=snapshot.attempt,
         ),
-        severity=_lag_severity(status) if phase is Phase.SCANNING else Severity.NORMAL,
+        severity=_severity(status, phase),
         fraction=fraction,
         progress=texts.progress_text(phase, status, fraction),
         can_stop=connected and status.state is EngineState.RUNNING,
         can_analyze=connected and _can_analyze(status),
         can_cancel=connected and status.state is EngineState.ANALYSING,
     )
+
+
+def _severity(status: EngineStatus, phase: Phase) -> Severity:
+    if phase is Phase.SCANNING:
+        return _lag_severity(status)
+    return Severity.AMBER if phase is Phase.DONE and status.stale else Severity.NORMAL
 
 
 def scanned_fraction(status: EngineStatus, phase: Phase) -> float:
@@ -116,9 +122,11 @@ def _cursor_text(snapshot: Snapshot, selection: Selection, clusters: Clusters) -
 
 
 def _can_analyze(status: EngineStatus) -> bool:
-    """Whether the engine would: it takes scans (a served file is only shown), is at rest, and has a recording."""
+    """Whether the engine would: it is at rest, and has a recording, or the source of the file that it serves."""
     at_rest = status.state in (EngineState.IDLE, EngineState.LISTENING)
-    return at_rest and status.recording is not None and status.listen is not None
+    if status.listen is None:
+        return at_rest and status.source is not None and status.source.is_there
+    return at_rest and status.recording is not None
 
 
 def _lag_severity(status: EngineStatus) -> Severity:

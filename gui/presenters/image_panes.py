@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters import texts
-from gui.presenters.clusters import Clusters
+from gui.presenters.clusters import Clusters, rows_of_labels
 from gui.presenters.levels import Scale, image_bytes, percentile_levels
 from gui.presenters.map_labels import Places, place_labels
 from gui.presenters.memo import Memo
@@ -43,7 +43,7 @@ def map_view(
     newest_row = _newest_row(snapshot, memo) if running else None
     if clusters.label_map is None:
         picture = _image(snapshot, "bright_field", memo, "", selection, message=_map_message(snapshot))
-        return MapView(picture, newest_row=newest_row)
+        return MapView(picture, newest_row=newest_row, is_waiting=phase_of(snapshot) is Phase.WAITING)
     if selection.momentum_id is not None and (view := _momentum_map(snapshot, selection, memo)):
         return replace(view, newest_row=newest_row, level=clusters.level)
     lit = clusters.lit if clusters.selected else frozenset()
@@ -77,6 +77,7 @@ def map_view(
         has_numbers=options.show_labels,
         has_outlines=options.show_outlines,
         is_blended=options.blends_bright_field,
+        is_provisional=snapshot.status.shows == "live" and not snapshot.status.settled,
     )
 
 
@@ -202,19 +203,19 @@ def paint_labels(
     Where `lit` is given the other clusters step back, where `region` is given what lies outside; `blend` is an
     image that gives the brightness.
     """
-    ids = np.array(sorted(colours), dtype=np.int32)
+    ids = sorted(colours)
     n_rows = len(ids) + 1
     table = np.zeros((2 * n_rows, 4), dtype=np.uint8)
     table[0] = table[n_rows] = (*NOT_VISITED, 255)
-    for row, node_id in enumerate(ids.tolist(), start=1):
+    for row, node_id in enumerate(ids, start=1):
         colour, back = colours[node_id], dimmed(colours[node_id])
         table[row] = (*(colour if lit is None or node_id in lit else back), 255)
         table[n_rows + row] = (*back, 255)
-    place = np.minimum(np.searchsorted(ids, label_map), len(ids) - 1)
-    rows = np.where(ids[place] == label_map, place + 1, 0)
+    rows = rows_of_labels(label_map, ids)
     if region is not None and region.shape == label_map.shape:
         rows = np.where(region, rows, rows + n_rows)
-    rgba = table[rows]
+    # Four bytes at once: a quarter of the time of rows of four.
+    rgba = table.view(np.uint32)[:, 0][rows].view(np.uint8).reshape(*label_map.shape, 4)
     if blend is not None and blend.shape == label_map.shape:
         bright = image_bytes(blend).astype(np.float32)[..., None] / 255
         rgba[..., :3] = (rgba[..., :3] * (BLEND_DARKEST + (1 - BLEND_DARKEST) * bright)).astype(np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters import texts
-from gui.presenters.clusters import Clusters
+from gui.presenters.clusters import Clusters, rows_of_labels
 from gui.presenters.memo import Memo
 from gui.presenters.numbers import count
 from gui.presenters.selection import Selection
@@ -17,6 +17,7 @@ from streamer.look.palette import NOT_VISITED, dimmed
 
 LIT_RANK = 4.0
 """More than any depth: what is selected lies over what is not."""
+MAX_SAMPLES = 4096
 REACH_PERCENT = 99.5
 """So many points lie within 1 of the origin; a few far ones do not make the others small."""
 
@@ -62,9 +63,11 @@ def _centred(points: NDArray[np.float32]) -> NDArray[np.float32]:
     if not len(points):
         return np.zeros((0, 3), np.float32)
     finite = np.nan_to_num(points, posinf=0.0, neginf=0.0)
-    ends = np.percentile(finite, (100 - REACH_PERCENT, REACH_PERCENT), axis=0)
-    around = finite - ends.mean(axis=0)
-    reach = float(np.percentile(np.linalg.norm(around, axis=1), REACH_PERCENT))
+    sample = finite[:: max(1, len(finite) // MAX_SAMPLES)]
+    ends = np.percentile(sample, (100 - REACH_PERCENT, REACH_PERCENT), axis=0)
+    centre = ends.mean(axis=0).astype(np.float32)
+    reach = float(np.percentile(np.linalg.norm(sample - centre, axis=1), REACH_PERCENT))
+    around = finite - centre
     return np.ascontiguousarray(around / (reach or 1.0), dtype=np.float32)
 
 
@@ -80,12 +83,8 @@ def _coloured(
     rank = np.zeros(2 * len(full), np.float32)
     rank[: len(full)] = [0.0 if is_back else LIT_RANK for is_back in stands_back]
     rows = np.zeros(len(index), np.int32)
-    if clusters.label_map is not None and ids:
-        labels = clusters.label_map.ravel()[index]
-        order = np.argsort(ids)
-        place = np.minimum(np.searchsorted(ids, labels, sorter=order), len(ids) - 1)
-        found = np.asarray(ids)[order[place]] == labels
-        rows = np.where(found, order[place] + 1, 0).astype(np.int32)
+    if clusters.label_map is not None:
+        rows = rows_of_labels(clusters.label_map.ravel()[index], ids)
     if region is not None:
         rows = np.where(region.ravel()[index], rows, rows + len(full)).astype(np.int32)
     return rows, np.array(first + back, np.uint8), rank

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gui.presenters import texts
+from gui.presenters.charge import Draft, mask_answer, ring_of
+from gui.presenters.chart_panes import NO_DRAFT, mask_effect
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
 from gui.presenters.levels import image_bytes, symmetric_levels, to_bytes
@@ -14,12 +16,20 @@ from gui.presenters.numbers import count
 from gui.presenters.outlines import border_edges
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
+from gui.presenters.spots import REGION_SLOT
 from gui.presenters.status import EngineStatus
-from gui.presenters.views import Circle, ImageView, Outline, PatternView
+from gui.presenters.views import Circle, Image, ImageView, KeptPixels, Outline, PatternView
+
+KEPT_RGBA = (80, 230, 190, 130)
 
 
 def pattern_view(
-    snapshot: Snapshot, selection: Selection, options: ViewOptions, clusters: Clusters, memo: Memo
+    snapshot: Snapshot,
+    selection: Selection,
+    options: ViewOptions,
+    clusters: Clusters,
+    memo: Memo,
+    draft: Draft = NO_DRAFT,
 ) -> PatternView:
     """The pattern under the cursor, else the pinned one, else the mean of the selected cluster or scan."""
     key, values, title, message, centre_yx = _wanted_pattern(snapshot, selection, clusters)
@@ -27,7 +37,8 @@ def pattern_view(
     if values is not None:
         key = (key, options.scale)
         image = memo.get("pattern", key, lambda: image_bytes(values, options.scale))
-    circles = _circles(snapshot.status, centre_yx) if image is not None else ()
+    circles = _circles(snapshot.status, centre_yx, draft) if image is not None else ()
+    kept = _kept(snapshot, draft, memo) if image is not None and centre_yx is None else None
     scale = detector_scale(snapshot.status)
     note = "" if scale.unit == "px" or image is None else f"{scale.per_px:.3g} {scale.unit}/px"
     if note and snapshot.status.calibration.q_source == "nominal":
@@ -35,8 +46,9 @@ def pattern_view(
     picture = ImageView(key, image, title, note, message if image is None else "", scale)
     compared, difference = _comparison(snapshot, selection, options, (key, values), memo)
     return PatternView(
-        picture, circles, options.scale, _momentum_outline(snapshot, selection, memo), compared, difference
-    )
+        picture, circles, options.scale, _momentum_outline(snapshot, selection, memo), compared, difference,
+        kept,
+    )  # fmt: skip
 
 
 def _comparison(
@@ -106,6 +118,10 @@ def _wanted_pattern(
             answer.error,
             _beam_at(snapshot, y, x),
         )
+    marked = snapshot.answers.get(REGION_SLOT)
+    if selection.region is not None and marked is not None and marked.request.tag == selection.region_key:
+        title = texts.region_title(int(selection.region.sum()))
+        return ("region", marked.number), marked.array("pattern"), title, marked.error, None
     node = clusters.selected
     if node is not None and (values := cluster_patterns(snapshot).get(node.id)) is not None:
         title = f"{texts.CLUSTER_PATTERN_TITLE} {texts.node_label(node)} · {count(node.n_patterns)} patterns"
@@ -124,12 +140,37 @@ def _beam_at(snapshot: Snapshot, y: int, x: int) -> tuple[float, float] | None:
     return float(com_yx[y, x, 0]), float(com_yx[y, x, 1])
 
 
-def _circles(status: EngineStatus, centre_yx: tuple[float, float] | None) -> tuple[Circle, ...]:
+def _kept(snapshot: Snapshot, draft: Draft, memo: Memo) -> KeptPixels | None:
+    """Feature pixels of the mask that is tried, else of that in force, where they are to be seen."""
+    if not draft.shows_mask:
+        return None
+    answer = mask_answer(snapshot, draft)
+    features = answer.array("features") if answer is not None else snapshot.values("features")
+    if features is None:
+        return None
+    key = ("tried", answer.number) if answer is not None else snapshot.version("features")
+    return KeptPixels(
+        key, memo.get("kept pixels", key, lambda: paint_kept(features)), mask_effect(snapshot, draft)
+    )
+
+
+def paint_kept(features: NDArray[np.bool_]) -> Image:
+    """Feature pixels as a veil, RGBA."""
+    veil = np.zeros((*features.shape, 4), np.uint8)
+    veil[features] = KEPT_RGBA
+    return veil
+
+
+def _circles(
+    status: EngineStatus, centre_yx: tuple[float, float] | None, draft: Draft = NO_DRAFT
+) -> tuple[Circle, ...]:
     if centre_yx is None:
         if status.scan is None:
             return ()
         det_y, det_x = status.scan.detector_shape
         centre_yx = ((det_y - 1) / 2, (det_x - 1) / 2)
     drawn = (("disk_radius_px", True), ("inner_px", False), ("outer_px", False))
-    radii = ((status.in_force.get(name), is_faint) for name, is_faint in drawn)
+    ring = ring_of(status, draft) or (None, None)
+    shown = {**status.in_force, "inner_px": ring[0], "outer_px": ring[1]}
+    radii = ((shown.get(name), is_faint) for name, is_faint in drawn)
     return tuple(Circle(centre_yx, float(radius), is_faint) for radius, is_faint in radii if radius)

@@ -1,10 +1,10 @@
 """What the refresh thread hands over: one immutable value with everything that the window may show."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,37 @@ class PatternAnswer:
 
 
 @dataclass(frozen=True)
+class Request:
+    """Something asked of the engine.
+
+    ``slot`` is where the answer goes: one that waits to be sent is replaced by a newer one of the same slot, so
+    that dragging asks for the newest place alone. "" for what must be done each time, such as a split. ``tag``
+    is not sent: it says what the answer belongs to.
+    """
+
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    slot: str = ""
+    arrays: tuple[NamedArray, ...] = ()
+    tag: Hashable = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The engine's answer to a request; `number` tells one from the next, `error` is a sentence or ""."""
+
+    number: int
+    request: Request
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    arrays: tuple[NamedArray, ...] = ()
+    error: str = ""
+
+    def array(self, name: str) -> NDArray[Any] | None:
+        """An array of the answer, None where it has none of that name."""
+        return next((entry.values for entry in self.arrays if entry.name == name), None)
+
+
+@dataclass(frozen=True)
 class Notice:
     """A command that the engine refused, or that did not reach it; `number` tells one from the next."""
 
@@ -53,7 +84,8 @@ class StreamHistory:
 class Snapshot:
     """Everything known of the engine at one moment; `sequence` counts up with every new one.
 
-    ``reset`` counts the scans and engines seen: what was memorised of arrays counts only within one.
+    ``reset`` counts the scans and engines seen: what was memorised of arrays counts only within one. ``answers``
+    holds the newest answer of every slot, ``n_waiting`` the requests that are not answered yet.
     """
 
     sequence: int = 0
@@ -68,6 +100,8 @@ class Snapshot:
     compared: PatternAnswer | None = None
     history: StreamHistory = field(default_factory=StreamHistory)
     notice: Notice | None = None
+    answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
+    n_waiting: int = 0
 
     def version(self, name: str) -> tuple[int, int]:
         """Identity of an array for memos: (reset, version), version -1 where it does not exist."""
@@ -96,6 +130,10 @@ class SnapshotSource(Protocol):
 
     def command(self, name: str) -> None:
         """Send a command to the engine."""
+        ...
+
+    def ask(self, request: Request) -> None:
+        """Ask the engine for something; the answer is in a later snapshot."""
         ...
 
     def raise_if_failed(self) -> None:

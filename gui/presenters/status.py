@@ -26,6 +26,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Edits:
+    """How far undo and redo reach, and in words what they would take back or make again."""
+
+    n_undo: int = 0
+    n_redo: int = 0
+    undo_text: str = ""
+    redo_text: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that a result was made of, and whether it is there."""
+
+    path: str
+    is_there: bool
+
+
+@dataclass(frozen=True)
 class EngineStatus:
     """One published state (docs/protocol.md, part 2); fields as there."""
 
@@ -47,6 +65,12 @@ class EngineStatus:
     settled_share: float | None = None
     kernels_share: float = 1.0
     in_force: dict[str, Any] = field(default_factory=dict)
+    auto: dict[str, Any] = field(default_factory=dict)
+    manual: dict[str, Any] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+    edits: Edits | None = None
+    source: Source | None = None
+    read_only: bool = False
     tree: tuple[ClusterNode, ...] = ()
     momentum_tree: tuple[ClusterNode, ...] = ()
     array_versions: dict[str, int] = field(default_factory=dict)
@@ -66,7 +90,7 @@ class EngineStatus:
         ValueError, TypeError, KeyError
             A value is not of its kind: the message is not a state of this protocol.
         """
-        rates = values.get("rates") or {}
+        rates, settings = values.get("rates") or {}, values.get("settings") or {}
         finish_reason, scan, progress = (
             values.get("finish_reason"),
             values.get("scan"),
@@ -90,7 +114,13 @@ class EngineStatus:
             settled=bool(values.get("settled")),
             settled_share=values.get("settled_share"),
             kernels_share=float(values.get("kernels_share", 1.0)),
-            in_force=(values.get("settings") or {}).get("in_force") or {},
+            in_force=settings.get("in_force") or {},
+            auto=settings.get("auto") or {},
+            manual=settings.get("manual") or {},
+            stale=tuple(str(stage) for stage in values.get("stale") or ()),
+            edits=_edits(values.get("edits")),
+            source=_source(values.get("source")),
+            read_only=bool(values.get("read_only")),
             tree=_nodes(values.get("tree")),
             momentum_tree=_nodes(values.get("momentum_tree")),
             array_versions=dict(values.get("array_versions") or {}),
@@ -129,6 +159,17 @@ def _progress(values: dict[str, Any]) -> Progress:
         fraction=min(1.0, max(0.0, float(values.get("fraction") or 0.0))),
         left_s=None if left_s is None else float(left_s),
     )
+
+
+def _edits(values: Any) -> Edits | None:
+    if not values:
+        return None
+    texts = (str(values.get(name) or "") for name in ("undo_text", "redo_text"))
+    return Edits(int(values.get("n_undo", 0)), int(values.get("n_redo", 0)), *texts)
+
+
+def _source(values: Any) -> Source | None:
+    return None if not values else Source(str(values["path"]), bool(values["is_there"]))
 
 
 def _problem(values: dict[str, Any]) -> Problem:

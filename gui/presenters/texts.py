@@ -114,6 +114,31 @@ AXIS_RATE = "patterns / s"
 AXIS_LAG = "lag (s)"
 AXIS_SHARE = "share"
 
+TABLE_TITLE = "Hierarchy as a table"
+TABLE = "Table"
+TABLE_TIP = "The hierarchy as a table, for keyboard and screen reader (Ctrl+T)"
+TABLE_COLUMNS = ["Number", "Title", "Patterns", "Share", "Colour"]
+MENU_COPY = "Copy"
+MENU_SAVE_PICTURE = "Save picture…"
+MENU_SAVE_DATA = "Save data…"
+MENU_OWN_WINDOW = "Show in own window"
+MENU_MAXIMISE = "Maximise"
+NOTHING_TO_SAVE = "There are no numbers here yet. Save again when the pane shows something."
+MENU = "☰"
+MENU_TIP = "Files, look, keys"
+MENU_RECENT = "Open recent"
+MENU_NO_RECENT = "No recent files"
+MENU_THEME = "Look (from the next start)"
+THEMES = {"dark": "Dark", "light": "Light", "system": "As the system"}
+OPEN_TITLE = "Open a result or a recording"
+OPEN_FILTER = "Results and recordings (*.h5 *.hdf5 *.emd)"
+SIMULATE = "Try with a simulated scan"
+SIMULATE_STAGES = {
+    "making": "Making a specimen…",
+    "sending": "Sending the scan…",
+    "ended": "Try with a simulated scan",
+    "failed": "The simulated scan failed. Try again",
+}
 KEYS_TITLE = "Keys"
 KEYS_COLUMNS = ["Key", "What it does"]
 
@@ -166,7 +191,7 @@ def pill_sentence(
         case Phase.ANALYSING:
             return analysing_sentence(status)
         case Phase.DONE:
-            return done_sentence(status)
+            return stale_sentence(status.stale, status.seconds) if status.stale else done_sentence(status)
         case _:
             return ended_sentence(status)
 
@@ -286,6 +311,14 @@ def scan_summary(status: EngineStatus) -> str:
     return f"{name} · {shape(status.scan.scan_shape)} positions · {shape(status.scan.detector_shape)} px"
 
 
+def cannot_open(path: PurePath) -> str:
+    """That a dropped file is none that the window shows, and what makes one of it."""
+    return (
+        f"{path.name} is neither a result nor a recording (*.h5). "
+        f"Run `livestem analyze {path.name}` and open the result, or `livestem replay` to send it."
+    )
+
+
 def map_waiting(status: EngineStatus) -> str:
     """The empty map: what will come, and how to make it come."""
     how = MAP_HOW_TO_SEND.format(listen=status.listen) if status.listen and status.scan is None else ""
@@ -376,3 +409,162 @@ def share(node: ClusterNode, n_all: int) -> str:
 def members(node: ClusterNode) -> str:
     """Number of patterns, such as "n = 5 445"."""
     return f"n = {count(node.n_patterns)}"
+
+
+# Taking charge.
+
+CHARGE_NO_ENGINE = "The engine does not answer; the hierarchy can be changed when it is back."
+CHARGE_READ_ONLY = "This window may only look: the engine was started read-only."
+CHARGE_SCANNING = (
+    "The hierarchy can be changed when the scan has ended and its result is there; K and ring can be set now."
+)
+CHARGE_ANALYSING = "The hierarchy can be changed when the analysis that runs has ended, or is cancelled."
+CHARGE_NO_RESULT = "The hierarchy can be changed when there is a result: Analyse makes one."
+THRESHOLD_REFUSED = "The threshold lies between 0 and 100 %."
+BACK_TO_AUTO = "Back to auto"
+BACK_TO_AUTO_TIP = "Give ring and threshold back to the automatic choice (Ctrl+0)"
+SHOW_MASK = "Mask"
+SHOW_MASK_TIP = "Paint the feature pixels over the pattern"
+INNER, OUTER, THRESHOLD = "inner", "outer", "threshold"
+APPLY, CANCEL_PROMPT = "Apply", "Leave"
+SPOT_COMES = "The image of this spot is on its way."
+MERGE = "Merge"
+LOCK_K, UNLOCK_K = "Lock K", "Unlock K"
+LOCK_K_TIP = "Keep K of this branch in every analysis to come"
+LOCATE_QUESTION = "Where is the source of this result now?"
+CALIBRATION_TITLE = "Calibration: what is measured wins over what the file says"
+CALIBRATION_FIELDS = {
+    "step_nm": "Scan position (nm)",
+    "full_width_nm": "or full width of the map (nm)",
+    "q_per_px_inv_angstrom": "Detector pixel (1/Å)",
+    "ring_px": "or a known ring: radius (px)",
+    "spacing_angstrom": "its lattice spacing d (Å)",
+}
+CALIBRATION_RING = "A known ring needs both its radius in px and its spacing d in Å."
+CALIBRATION_EMPTY = (
+    "Nothing was entered. Type the size of a scan position or of a detector pixel, or a known ring."
+)
+CALIBRATION_NO_SCAN = "There is no scan to calibrate yet."
+
+
+def ring_too_thin(inner_px: float, outer_px: float, least_px: float) -> str:
+    """Why a ring was refused."""
+    return (
+        f"A ring from {inner_px:.3g} to {outer_px:.3g} px is too thin: at least {least_px:.3g} px are needed."
+    )
+
+
+def ring_outside(largest_px: float) -> str:
+    """Why a ring was refused."""
+    return f"The ring has to stay on the detector: between 0 and {largest_px:.3g} px."
+
+
+def ring_label(auto: dict[str, Any], ring: tuple[float, float], *, is_manual: bool) -> str:
+    """Such as "auto 22–56, now 20–46"."""
+    inner, outer = auto.get("inner_px"), auto.get("outer_px")
+    if inner is None or outer is None or not is_manual:
+        return f"ring {ring[0]:.3g}–{ring[1]:.3g} px (auto)"
+    return f"ring: auto {inner:.3g}–{outer:.3g}, now {ring[0]:.3g}–{ring[1]:.3g} px"
+
+
+def threshold_label(auto: dict[str, Any], threshold: float, *, is_manual: bool) -> str:
+    """Such as "threshold: auto 30 %, now 34 %"."""
+    automatic = auto.get("threshold")
+    if automatic is None or not is_manual:
+        return f"threshold {percent(threshold)} (auto)"
+    return f"threshold: auto {percent(automatic)}, now {percent(threshold)}"
+
+
+def mask_effect(n_features: int, n_pixels: int, changed_share: float | None, n_sample: int) -> str:
+    """Such as "kept 2 140 of 16 384 px · would change 3 % of labels (1 024 patterns looked at)"."""
+    kept_pixels = f"kept {count(n_features)} of {count(n_pixels)} px"
+    if changed_share is None:
+        return kept_pixels
+    if not n_sample:
+        return f"{kept_pixels} · changes nothing"
+    return f"{kept_pixels} · would change {percent(changed_share)} of labels ({count(n_sample)} patterns looked at)"
+
+
+def stale_sentence(stale: tuple[str, ...], seconds: dict[str, float]) -> str:
+    """That what is shown does not follow what was set, and what does."""
+    took = sum(seconds.get(stage, 0.0) for stage in stale)
+    about = f", about {duration(took)}" if took else ""
+    return f"Stale: {', '.join(stale)}. Analyse follows what you have set{about}; until then nothing changes."
+
+
+def k_label(node: ClusterNode, wanted: int | None, *, is_locked: bool) -> str:
+    """Such as "K = 3 (auto 3), wanted 4, locked"."""
+    parts = [f"K = {node.k} (auto {node.k_auto})"]
+    if wanted is not None and wanted != node.k:
+        parts.append(f"wanted {wanted}")
+    if is_locked:
+        parts.append("locked")
+    return ", ".join(parts)
+
+
+def k_preview_title(node_name: str, k: int) -> str:
+    """Title of a small map."""
+    return f"{node_name}: K = {k}"
+
+
+def split_question(node: ClusterNode) -> str:
+    """Into how many."""
+    what = "the whole scan" if node.level == 0 else f"cluster {node_label(node)}"
+    return f"Split {what} into"
+
+
+def rename_question(node: ClusterNode) -> str:
+    """The new title."""
+    return f"Title of cluster {node.name}"
+
+
+def merge_question(node: ClusterNode) -> str:
+    """With which sister."""
+    return f"Merge {node_label(node)} with"
+
+
+def move_question(node: ClusterNode) -> str:
+    """Onto which node."""
+    return f"Move {node_label(node)} onto"
+
+
+def move_and_merge(node: ClusterNode, parent: ClusterNode, leaf: ClusterNode | None) -> str:
+    """Such as "Move 3.1 under 2 and merge with 2.2?"."""
+    under = "the whole scan" if parent.level == 0 else node_label(parent)
+    merge = f" and merge with {node_label(leaf)}" if leaf is not None else ""
+    return f"Move {node_label(node)} under {under}{merge}?"
+
+
+def tiny_offer(node: ClusterNode, sister: ClusterNode) -> str:
+    """That a cluster is hardly one."""
+    return f"Cluster {node_label(node)} has only {count(node.n_patterns)} patterns. Merge it with {node_label(sister)}?"
+
+
+def undo_action(text: str) -> str:
+    """Text of the action, such as "Undo merge 2.1 + 2.2"."""
+    return f"Undo {text}".strip()
+
+
+def redo_action(text: str) -> str:
+    """Text of the action."""
+    return f"Redo {text}".strip()
+
+
+def calibration_refused(field: str, text: str) -> str:
+    """Why an entry was refused."""
+    return f"{field}: {text!r} is no size. Expected a positive number."
+
+
+def region_title(n_positions: int) -> str:
+    """Title of the mean pattern of what is marked."""
+    return f"Mean of {count(n_positions)} marked positions"
+
+
+def spot_title(name: str, *, conjugate: bool) -> str:
+    """Title of an image of a spot that was clicked."""
+    return f"{name.replace('_', ' ')}{' and conjugate' if conjugate else ''}"
+
+
+def saved_as(path: str) -> str:
+    """Where the result with its changes is."""
+    return f"Saved as {path}. The result that is open stays as it was."

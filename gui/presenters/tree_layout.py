@@ -67,3 +67,9 @@ def path_to_root(tree: Sequence[ClusterNode], node_id: int | None) -> tuple[int,
 def branch_of(tree: Sequence[ClusterNode], node_id: int) -> frozenset[int]:
     """Ids of the node and of everything below it."""
     return frozenset(node.id for node in tree if node_id in path_to_root(tree, node.id))
+
+
+def visible(tree: Sequence[ClusterNode]) -> tuple[ClusterNode, ...]:
+    """Nodes that are neither hidden themselves nor below one that is."""
+    hidden = {node.id for node in tree if node.hidden}
+    return tuple(node for node in tree if hidden.isdisjoint(path_to_root(tree, node.id)))

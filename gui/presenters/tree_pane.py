@@ -28,11 +28,17 @@ def tree_view(clusters: Clusters, selection: Selection, memo: Memo) -> TreeView:
             caption=count(place.node.n_patterns),
             emphasis=clusters.emphasis(place.node.id),
             share_marked=shares.get(place.node.id),
+            parent_id=place.node.parent if place.node.level else None,
+            number=place.node.name,
+            title=place.node.title,
+            share=texts.share(place.node, clusters.n_patterns),
         )
         for place in placed
     )
     depth = max(place.node.level for place in placed)
-    return TreeView(nodes, clusters.level / depth if depth > 1 else None)
+    return TreeView(
+        nodes, clusters.level / depth if depth > 1 else None, clusters.selected and clusters.selected.id
+    )
 
 
 def _marked_shares(clusters: Clusters, selection: Selection) -> dict[int, float]:

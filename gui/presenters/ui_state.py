@@ -2,7 +2,8 @@
 
 from functools import cached_property
 
-from gui.presenters.chart_panes import elbow_view, log_view, rings_view, stream_view
+from gui.presenters.charge import Draft
+from gui.presenters.chart_panes import NO_DRAFT, elbow_view, log_view, rings_view, stream_view
 from gui.presenters.clusters import Clusters
 from gui.presenters.header_panes import banner_view, header_view, status_view
 from gui.presenters.image_panes import alignment_views, map_view, tiles_view, virtual_views
@@ -13,6 +14,7 @@ from gui.presenters.momentum_pane import momentum_view
 from gui.presenters.pattern_pane import pattern_view
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
+from gui.presenters.spot_images import spot_views
 from gui.presenters.tree_pane import tree_view
 from gui.presenters.views import (
     BannerView,
@@ -50,6 +52,8 @@ class UiState:
         that the numbers on the map stay at their places while it fills in.
     dismissed
         Keys of banners that the operator has closed.
+    draft
+        What the operator is about to change.
     """
 
     def __init__(
@@ -59,10 +63,11 @@ class UiState:
         options: ViewOptions,
         memo: Memo | None = None,
         dismissed: frozenset[str] = frozenset(),
+        draft: Draft = NO_DRAFT,
     ) -> None:
         self._snapshot, self._selection, self._options = snapshot, selection, options
         self._memo = memo or Memo()
-        self._dismissed = dismissed
+        self._dismissed, self._draft = dismissed, draft
 
     @cached_property
     def clusters(self) -> Clusters:
@@ -92,12 +97,15 @@ class UiState:
     @cached_property
     def virtual_images(self) -> tuple[ImageView, ...]:
         """Pane B: bright field, annular dark field, further virtual detectors."""
-        return virtual_views(self._snapshot, self._selection, self._memo)
+        asked = spot_views(self._snapshot, self._selection, self._memo)
+        return (*virtual_views(self._snapshot, self._selection, self._memo), *asked)
 
     @cached_property
     def pattern(self) -> PatternView:
         """Pane C."""
-        return pattern_view(self._snapshot, self._selection, self._options, self.clusters, self._memo)
+        return pattern_view(
+            self._snapshot, self._selection, self._options, self.clusters, self._memo, self._draft
+        )
 
     @cached_property
     def tiles(self) -> TilesView:
@@ -112,12 +120,12 @@ class UiState:
     @cached_property
     def rings(self) -> RingsView:
         """Tab Rings."""
-        return rings_view(self._snapshot, self._selection, self._memo)
+        return rings_view(self._snapshot, self._selection, self._memo, self._draft)
 
     @cached_property
     def elbow(self) -> ElbowView:
         """Tab Elbow."""
-        return elbow_view(self._snapshot, self._selection)
+        return elbow_view(self._snapshot, self._selection, self._memo, self._draft)
 
     @cached_property
     def alignment(self) -> tuple[ImageView, ...]:

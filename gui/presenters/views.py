@@ -135,6 +135,8 @@ class MapView:
     has_numbers: bool = True
     has_outlines: bool = False
     is_blended: bool = False
+    is_provisional: bool = False
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,15 @@ class Circle:
 
 
 @dataclass(frozen=True)
+class KeptPixels:
+    """Feature pixels to be painted over a pattern, RGBA, and in words how many and what they would change."""
+
+    key: Hashable
+    image: Image = field(compare=False)
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class PatternView:
     """One diffraction pattern with its rings."""
 
@@ -156,6 +167,7 @@ class PatternView:
     outline: Outline | None = None
     compared: ImageView | None = None
     difference: ImageView | None = None
+    kept: KeptPixels | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +206,10 @@ class TreeNodeView:
     caption: str
     emphasis: Emphasis = Emphasis.NORMAL
     share_marked: float | None = None
+    parent_id: int | None = None
+    number: str = ""
+    title: str = ""
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,6 +218,7 @@ class TreeView:
 
     nodes: tuple[TreeNodeView, ...] = ()
     level_y: float | None = None
+    selected_id: int | None = None
     message: str = ""
 
 
@@ -209,7 +226,8 @@ class TreeView:
 class RingsView:
     """Rotational mean of the STD pattern against radius, with the ring and the threshold in force.
 
-    ``single`` is the rotational mean of the pattern under the cursor, relative to its largest value.
+    ``single`` is the rotational mean of the pattern under the cursor, relative to its largest value. ``effect`` says
+    what another ring or threshold would do, ``hint`` why one was refused.
     """
 
     key: Hashable
@@ -220,11 +238,17 @@ class RingsView:
     single: tuple[float, ...] = ()
     note: str = ""
     message: str = ""
+    effect: str = ""
+    hint: str = ""
+    can_set: bool = False
+    is_manual: bool = False
+    shows_mask: bool = False
+    largest_px: float = 0.0
 
 
 @dataclass(frozen=True)
 class ElbowView:
-    """Inertia against K for one node, relative to its largest value."""
+    """Inertia against K for one node, relative to its largest value; ``previews`` are small maps of other K."""
 
     key: Hashable
     k: tuple[int, ...] = field(compare=False, default=())
@@ -233,6 +257,11 @@ class ElbowView:
     title: str = ""
     note: str = ""
     message: str = ""
+    node_name: str = ""
+    wanted_k: int | None = None
+    previews: tuple[ImageView, ...] = ()
+    can_set: bool = False
+    is_locked: bool = False
 
 
 @dataclass(frozen=True)

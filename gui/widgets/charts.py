@@ -7,10 +7,10 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from gui import theme
 from gui.presenters import texts
 from gui.presenters.views import ElbowView, RingsView, StreamView
+from gui.widgets.k_controls import KControls
+from gui.widgets.ring_controls import RingControls
 from streamer.look.scale_bar import nice_length
 
-PEN_CURVE = {"color": theme.CURVE, "width": 1}
-PEN_LINE = {"color": theme.AMBER, "width": 1}
 HISTORY_S = 120.0
 
 
@@ -23,8 +23,8 @@ class Chart(QtWidgets.QWidget):
         self._note = QtWidgets.QLabel()
         self._note.setObjectName("note")
         self._note.setContentsMargins(8, 4, 8, 0)
-        self.plot = pg.PlotWidget(background=theme.PANEL)
-        self.plot.setMinimumSize(120, 60)
+        self.plot = pg.PlotWidget(background=theme.look().panel)
+        self.plot.setMinimumSize(120, 40)
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
@@ -49,65 +49,145 @@ class Chart(QtWidgets.QWidget):
         self._note.setText(note)
         self._note.setVisible(bool(note))
 
+    @property
+    def note_text(self) -> str:
+        """The line above the plot."""
+        return self._note.text()
+
 
 class RingsChart(Chart):
-    """Rotational STD against radius; the ring as a band, the threshold as a line."""
+    """Rotational STD against radius; the ring as a band and the threshold as a line, both to be dragged."""
+
+    ring_dragged = QtCore.Signal(float, float)
+    ring_dropped = QtCore.Signal()
+    threshold_dragged = QtCore.Signal(float)
+    threshold_dropped = QtCore.Signal()
 
     def __init__(self) -> None:
         super().__init__(texts.TABS["rings"], texts.AXIS_RADIUS, texts.AXIS_STD)
-        self._curve = self.plot.plot(pen=PEN_CURVE)
-        self._single = self.plot.plot(pen={"color": theme.TEXT_DIM, "width": 1})
-        self._band = pg.LinearRegionItem(
-            movable=False, brush=(47, 128, 200, 60), pen={"color": theme.RING, "width": 1}
-        )
-        self._threshold = pg.InfiniteLine(angle=0, pen=PEN_LINE)
+        self._curve = self.plot.plot(pen=_pen(theme.look().curve))
+        self._single = self.plot.plot(pen=_pen(theme.look().text_dim))
+        self.controls = RingControls()
+        self.layout().addWidget(self.controls)
+        self._band = pg.LinearRegionItem(brush=(47, 128, 200, 60), pen=_pen(theme.look().band))
+        self._threshold = pg.InfiniteLine(angle=0, movable=True, pen=_pen(theme.look().amber))
+        self._shown_ring: tuple[float, float] | None = None
+        self._is_showing = False
+        self._band.sigRegionChanged.connect(self._report_ring)
+        self._band.sigRegionChangeFinished.connect(self._drop_ring)
+        self._threshold.sigDragged.connect(lambda line: self.threshold_dragged.emit(float(line.value())))
+        self._threshold.sigPositionChangeFinished.connect(lambda _: self.threshold_dropped.emit())
         for item in (self._band, self._threshold):
             self.plot.addItem(item)
 
     def set_view(self, view: RingsView) -> None:
         """Show this profile."""
+        self._is_showing = True
+        try:
+            self._show(view)
+        finally:
+            self._is_showing = False
+
+    def _show(self, view: RingsView) -> None:
         self.set_message(view.message, view.note)
+        self.controls.setVisible(not view.message)
+        self.controls.set_view(view)
         if view.radial_std is None:
             return
         profile = np.nan_to_num(view.radial_std)
         # The direct beam is far above the rest: the scale is that of the ring, where the decision is made.
         inside = profile[int(view.inner_px or 0) : int(view.outer_px) if view.outer_px else None]
         largest = float(inside.max()) if inside.size and inside.max() > 0 else float(profile.max()) or 1.0
-        self._curve.setData(profile / largest)
+        # On a detector with an even number of pixels nothing lies at radius 0.
+        first = int(profile[0] == 0.0)
+        self._curve.setData(np.arange(first, len(profile)), profile[first:] / largest)
         self._single.setVisible(bool(view.single))
         self._single.setData(np.asarray(view.single))
         self.plot.setRange(xRange=(0, len(profile) - 1), yRange=(0, 1.15), padding=0.02)
         has_ring = view.inner_px is not None and view.outer_px is not None
         self._band.setVisible(has_ring)
+        self._band.setMovable(view.can_set)
         if has_ring:
-            self._band.setRegion((view.inner_px, view.outer_px))
+            self._shown_ring = (view.inner_px, view.outer_px)
+            self._band.setRegion(self._shown_ring)
         self._threshold.setVisible(view.threshold is not None)
+        self._threshold.setMovable(view.can_set)
         if view.threshold is not None:
             self._threshold.setValue(view.threshold)
 
+    def ring_point(self, radius_px: float, height: float = 1.0) -> QtCore.QPoint:
+        """Where a radius lies in the plot, in its viewport; `height` in units of the left axis."""
+        box = self.plot.getViewBox()
+        return self.plot.mapFromScene(box.mapViewToScene(QtCore.QPointF(radius_px, height)))
+
+    def _report_ring(self) -> None:
+        """Say where the band is dragged; where it is only shown, nothing."""
+        region = tuple(float(edge) for edge in self._band.getRegion())
+        if self._is_showing:
+            return
+        if (
+            self._shown_ring is not None
+            and max(abs(a - b) for a, b in zip(region, self._shown_ring, strict=True)) > 1e-6
+        ):
+            self.ring_dragged.emit(*region)
+
+    def _drop_ring(self) -> None:
+        if not self._is_showing:
+            self.ring_dropped.emit()
+
 
 class ElbowChart(Chart):
-    """Inertia against K, with the K in force as a line."""
+    """Inertia against K, with the K in force as a line to be dragged; it snaps to whole numbers."""
+
+    k_dragged = QtCore.Signal(float)
+    k_dropped = QtCore.Signal()
 
     def __init__(self) -> None:
         super().__init__(texts.TABS["elbow"], texts.AXIS_K, texts.AXIS_INERTIA)
         self._curve = self.plot.plot(
-            pen=PEN_CURVE, symbol="o", symbolSize=6, symbolBrush=theme.CURVE, symbolPen=None
+            pen=_pen(theme.look().curve),
+            symbol="o",
+            symbolSize=6,
+            symbolBrush=theme.look().curve,
+            symbolPen=None,
         )
-        self._chosen = pg.InfiniteLine(angle=90, pen=PEN_LINE)
+        self.controls = KControls()
+        self.layout().addWidget(self.controls)
+        self._chosen = pg.InfiniteLine(angle=90, movable=True, pen=_pen(theme.look().amber))
+        self._chosen.sigDragged.connect(self._drag_k)
+        self._chosen.sigPositionChangeFinished.connect(lambda _: self.k_dropped.emit())
         self.plot.addItem(self._chosen)
 
     def set_view(self, view: ElbowView) -> None:
         """Show this curve."""
         self.set_message(view.message, " · ".join(part for part in (view.title, view.note) if part))
+        self.controls.setVisible(bool(view.node_name))
+        self.controls.set_view(view)
         if not view.k:
             return
         self._curve.setData(view.k, view.inertia)
         self.plot.getAxis("bottom").setTicks([[(k, str(k)) for k in view.k]])
         self.plot.setRange(xRange=(min(view.k) - 0.3, max(view.k) + 0.3), yRange=(0, 1.05), padding=0.02)
-        self._chosen.setVisible(view.chosen_k is not None)
-        if view.chosen_k is not None:
-            self._chosen.setValue(view.chosen_k)
+        shown = view.wanted_k if view.wanted_k is not None else view.chosen_k
+        self._chosen.setVisible(shown is not None)
+        self._chosen.setMovable(view.can_set)
+        if shown is not None:
+            self._chosen.setValue(shown)
+
+    @property
+    def k_shown(self) -> float:
+        """Where the line stands."""
+        return float(self._chosen.value())
+
+    def k_point(self, k: float) -> QtCore.QPoint:
+        """Where a K lies in the plot, in its viewport."""
+        box = self.plot.getViewBox()
+        return self.plot.mapFromScene(box.mapViewToScene(QtCore.QPointF(k, 0.5)))
+
+    def _drag_k(self, line: pg.InfiniteLine) -> None:
+        whole = round(line.value())
+        line.setValue(whole)
+        self.k_dragged.emit(whole)
 
 
 class StreamChart(QtWidgets.QWidget):
@@ -117,7 +197,10 @@ class StreamChart(QtWidgets.QWidget):
         super().__init__()
         self._rate = Chart(texts.AXIS_RATE, "", texts.AXIS_RATE)
         self._lag = Chart(texts.AXIS_LAG, "", texts.AXIS_LAG)
-        self._curves = (self._rate.plot.plot(pen=PEN_CURVE), self._lag.plot.plot(pen=PEN_LINE))
+        self._curves = (
+            self._rate.plot.plot(pen=_pen(theme.look().curve)),
+            self._lag.plot.plot(pen=_pen(theme.look().amber)),
+        )
         self._rate.plot.getAxis("bottom").setStyle(showValues=False)
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -150,9 +233,13 @@ def prepare_axis(axis: pg.AxisItem, text: str) -> None:
     font = QtGui.QFont()
     font.setPixelSize(theme.SMALL_PX)
     axis.setTickFont(font)
-    axis.setTextPen(theme.TEXT_DIM)
-    axis.setPen(theme.LINE)
+    axis.setTextPen(theme.look().text_dim)
+    axis.setPen(theme.look().line)
     if text:
-        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.TEXT_DIM})
+        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.look().text_dim})
     if axis.orientation == "left":
         axis.setWidth(58)
+
+
+def _pen(colour: str) -> dict[str, str | int]:
+    return {"color": colour, "width": 1}

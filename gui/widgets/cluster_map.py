@@ -19,6 +19,7 @@ class ClusterMap(Pane):
     labels_toggled = QtCore.Signal(bool)
     outlines_toggled = QtCore.Signal(bool)
     blend_toggled = QtCore.Signal(bool)
+    simulation_asked = QtCore.Signal()
 
     def __init__(self) -> None:
         self.canvas = ImageCanvas(texts.MAP_TITLE)
@@ -27,6 +28,15 @@ class ClusterMap(Pane):
         row, self._levels = choice_buttons(
             [(str(level), texts.level_tip(level)) for level in range(1, MOST_LEVELS + 1)]
         )
+        self.simulate = QtWidgets.QPushButton(texts.SIMULATE)
+        self.simulate.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
+        self.simulate.clicked.connect(self.simulation_asked)
+        below = QtWidgets.QVBoxLayout(self.canvas)
+        below.addStretch(3)
+        below.addWidget(self.simulate, 0, QtCore.Qt.AlignmentFlag.AlignHCenter)
+        below.addStretch(1)
+        self.can_simulate = False
+        self.simulate.hide()
         for button in self._levels.buttons():
             button.hide()  # otherwise the column begins as wide as all of them
         self._levels.idClicked.connect(lambda index: self.level_chosen.emit(index + 1))
@@ -41,11 +51,18 @@ class ClusterMap(Pane):
         """The buttons of all levels, also of those that are hidden."""
         return self._levels.buttons()
 
+    def set_simulation(self, stage: str) -> None:
+        """How far a simulated scan is, on its button."""
+        self.simulate.setText(texts.SIMULATE_STAGES[stage])
+        self.simulate.setEnabled(stage in ("ended", "failed"))
+
     def set_view(self, view: MapView) -> None:
         """Show the map; only levels that exist have a button."""
         self.canvas.set_view(view.picture)
         self.canvas.set_labels(view.labels, view.newest_row)
         self.canvas.set_outline(view.outline)
+        self.canvas.set_hatched(view.is_provisional)
+        self.simulate.setVisible(self.can_simulate and view.is_waiting)
         self.set_title(view.title or texts.MAP_TITLE, view.picture.note, view.tag)
         self._level_word.setVisible(bool(view.levels))
         for button, is_on in (

@@ -3,6 +3,7 @@
 from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui import theme
+from gui.presenters import texts
 from gui.presenters.views import HeaderView, Severity
 from gui.widgets.elided_label import ElidedLabel
 
@@ -34,6 +35,20 @@ class Header(QtWidgets.QWidget):
         row.addWidget(self._bar)
         for action in actions:
             row.addWidget(action_button(action))
+        self.menu = QtWidgets.QMenu(self)
+        self.menu.setToolTipsVisible(True)
+        more = QtWidgets.QToolButton()
+        more.setText(texts.MENU)
+        more.setToolTip(texts.MENU_TIP)
+        more.setAccessibleName(texts.MENU_TIP)
+        more.setPopupMode(QtWidgets.QToolButton.ToolButtonPopupMode.InstantPopup)
+        more.setMenu(self.menu)
+        row.addWidget(more)
+
+    @property
+    def pill(self) -> QtWidgets.QLabel:
+        """The word that says where the operator stands."""
+        return self._pill
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -49,7 +64,11 @@ class Header(QtWidgets.QWidget):
         )
         self._summary.set_text(view.summary)
         self._sentence.set_text(view.sentence)
-        tint = theme.TEXT_DIM if view.severity is Severity.NORMAL else theme.SEVERITY_COLOURS[view.severity]
+        tint = (
+            theme.look().text_dim
+            if view.severity is Severity.NORMAL
+            else theme.severity_colour(view.severity)
+        )
         self._sentence.setStyleSheet(f"color: {tint};")
         self._bar.setValue(round(STEPS * view.fraction))
         self._bar.setFormat(view.progress)

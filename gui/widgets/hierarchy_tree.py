@@ -21,13 +21,16 @@ class HierarchyTree(QtWidgets.QWidget):
     """Click a node to select its branch."""
 
     node_clicked = QtCore.Signal(int)
+    node_dropped = QtCore.Signal(int, int)
+    """A node was dragged onto another."""
     node_compared = QtCore.Signal(int)
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self.setMinimumSize(160, 110)
+        self.setMinimumSize(160, 64)
         self._view = TreeView()
+        self._pressed: int | None = None
 
     def set_view(self, view: TreeView) -> None:
         """Show this tree."""
@@ -51,23 +54,35 @@ class HierarchyTree(QtWidgets.QWidget):
         height = self.height() - MARGIN_TOP - MARGIN_BOTTOM
         return QtCore.QPointF(MARGIN_X + x * width, MARGIN_TOP + y * height)
 
+    def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
+        """Remember which node a drag may begin at."""
+        self._pressed = self._node_near(QtCore.QPointF(event.pos()))
+
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
-        """Select the nearest node within reach; with Ctrl it is compared."""
+        """Select the nearest node within reach; with Ctrl it is compared; a node dragged onto another is dropped."""
+        node = self._node_near(QtCore.QPointF(event.pos()))
+        pressed, self._pressed = self._pressed, None
+        if node is None:
+            return
+        if pressed is not None and pressed != node:
+            self.node_dropped.emit(pressed, node)
+            return
         has_ctrl = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        chosen = self.node_compared if has_ctrl else self.node_clicked
+        (self.node_compared if has_ctrl else self.node_clicked).emit(node)
+
+    def _node_near(self, point: QtCore.QPointF) -> int | None:
         near = [
-            ((self._place(node.x, node.y) - QtCore.QPointF(event.pos())).manhattanLength(), node.node_id)
+            ((self._place(node.x, node.y) - point).manhattanLength(), node.node_id)
             for node in self._view.nodes
         ]
-        if near and min(near)[0] <= REACH_PX:
-            chosen.emit(min(near)[1])
+        return min(near)[1] if near and min(near)[0] <= REACH_PX else None
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint branches, then nodes over them."""
         painter = QtGui.QPainter(self)
-        painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
+        painter.fillRect(self.rect(), QtGui.QColor(theme.look().panel))
         if not self._view.nodes:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
         self._paint_cut(painter)
         for node in self._view.nodes:
@@ -82,7 +97,7 @@ class HierarchyTree(QtWidgets.QWidget):
         if self._view.level_y is not None:
             y = self._place(0, self._view.level_y).y()
             band = QtCore.QRectF(2, y - RADIUS - 5, self.width() - 4, 2 * RADIUS + 10)
-            painter.fillRect(band, QtGui.QColor(255, 255, 255, 12))
+            painter.fillRect(band, QtGui.QColor(theme.look().band_faint))
 
     def _paint_branch(self, painter: QtGui.QPainter, node: TreeNodeView) -> None:
         if node.parent_xy is None:
@@ -93,7 +108,7 @@ class HierarchyTree(QtWidgets.QWidget):
         start_y = min(parent.y() + RADIUS + room, child.y() - RADIUS - 8)
         step_y = (start_y + child.y() - RADIUS) / 2
         lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
-        painter.setPen(QtGui.QPen(QtGui.QColor("#D5D9DF" if lit else "#5A626D"), 1))
+        painter.setPen(QtGui.QPen(QtGui.QColor(theme.look().text if lit else theme.look().branch), 1))
         for start, end in (
             (QtCore.QPointF(parent.x(), step_y), QtCore.QPointF(child.x(), step_y)),
             (QtCore.QPointF(child.x(), step_y), child),
@@ -106,10 +121,10 @@ class HierarchyTree(QtWidgets.QWidget):
         colour = QtGui.QColor(*node.colour)
         if node.emphasis is Emphasis.DIMMED:
             colour.setAlphaF(0.4)
-        ring = QtGui.QColor("white") if node.emphasis is not Emphasis.NORMAL else colour
+        ring = QtGui.QColor(theme.look().text) if node.emphasis is not Emphasis.NORMAL else colour
         if node.emphasis is Emphasis.DIMMED:
             ring = colour
-        painter.setBrush(QtGui.QColor(theme.PANEL))
+        painter.setBrush(QtGui.QColor(theme.look().panel))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.drawEllipse(centre, RADIUS + 3, RADIUS + 3)
         painter.setBrush(colour)
@@ -131,13 +146,13 @@ class HierarchyTree(QtWidgets.QWidget):
         height = metrics.height()
         has_counts = self._row_height() > 2 * RADIUS + 2 * height + 8
         box = QtCore.QRectF(centre.x() - width / 2, centre.y() + RADIUS + 2, width, height)
-        painter.setPen(QtGui.QColor(theme.TEXT))
+        painter.setPen(QtGui.QColor(theme.look().text))
         flags = int(Qt.AlignmentFlag.AlignHCenter)
         painter.drawText(box, flags, metrics.elidedText(node.name, Qt.TextElideMode.ElideRight, int(width)))
         font.setBold(False)
         painter.setFont(font)
         if has_counts and QtGui.QFontMetrics(font).horizontalAdvance(node.caption) <= width:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(box.translated(0, height - 1), flags, node.caption)
         if node.share_marked is not None:
             self._paint_share(painter, node.share_marked, centre)
@@ -145,9 +160,10 @@ class HierarchyTree(QtWidgets.QWidget):
     def _paint_share(self, painter: QtGui.QPainter, share: float, centre: QtCore.QPointF) -> None:
         """How much of a node is marked, as a bar over it."""
         bar = QtCore.QRectF(centre.x() - 14, centre.y() - RADIUS - 8, 28, 4)
-        painter.fillRect(bar, QtGui.QColor("#3E4550"))
+        painter.fillRect(bar, QtGui.QColor(theme.look().edge))
         painter.fillRect(
-            QtCore.QRectF(bar.x(), bar.y(), share * bar.width(), bar.height()), QtGui.QColor("white")
+            QtCore.QRectF(bar.x(), bar.y(), share * bar.width(), bar.height()),
+            QtGui.QColor(theme.look().text),
         )
 
     def _row_height(self) -> float:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.presenters.views import Circle, Emphasis, ImageView, MapLabel, Outline
+from gui.presenters.views import Circle, Emphasis, ImageView, KeptPixels, MapLabel, Outline
 from gui.widgets.marking import Stroke, polygon_mask
 from streamer.look.scale_bar import ImageScale, scale_bar
 
 CLICK_PX = 4
 MARGIN_PX = 10
 BAR_SHARE = 0.3
+HATCH_PX = 44
 
 Qt = QtCore.Qt
 
@@ -36,7 +37,7 @@ class ImageCanvas(pg.GraphicsView):
     """Mask (height, width) of a region that was drawn: Shift and drag a rectangle, Ctrl and drag a free line."""
 
     def __init__(self, name: str, colours: str = "gray") -> None:
-        super().__init__(useOpenGL=False, background=theme.PANEL)
+        super().__init__(useOpenGL=False, background=theme.look().panel)
         self.setAccessibleName(name)
         self.setMinimumSize(80, 80)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.0)
@@ -45,6 +46,10 @@ class ImageCanvas(pg.GraphicsView):
         self.setViewportUpdateMode(QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
         self._image = pg.ImageItem(autoDownsample=False)
         self._box.addItem(self._image)
+        self._veil = pg.ImageItem(autoDownsample=False)
+        self._veil.setVisible(False)
+        self._box.addItem(self._veil)
+        self._veil_key: Hashable = None
         self.setCentralItem(self._box)
         self._own_colours = colours
         self._tables = {colours: theme.lookup_table(colours)}
@@ -62,6 +67,7 @@ class ImageCanvas(pg.GraphicsView):
         self._labels: tuple[MapLabel, ...] = ()
         self._circles: tuple[Circle, ...] = ()
         self._row: int | None = None
+        self._is_hatched = False
         self._outlined: Outline | None = None
         self._outline_lines: list[QtCore.QLineF] = []
         self._shows_all = True
@@ -99,6 +105,27 @@ class ImageCanvas(pg.GraphicsView):
             self._outline_lines = [QtCore.QLineF(*row) for row in rows]
         self._outlined = outline
         self._box.update()
+
+    def set_veil(self, veil: KeptPixels | None) -> None:
+        """Pixels painted over the image, RGBA of its shape; None: none."""
+        key = None if veil is None else veil.key
+        if key == self._veil_key:
+            return
+        self._veil_key = key
+        self._veil.setVisible(veil is not None)
+        if veil is not None:
+            self._veil.setImage(veil.image, autoLevels=False, levels=None, lut=None)
+        self._box.update()
+
+    def set_hatched(self, is_hatched: bool) -> None:
+        """Hatch the upper right corner: what is shown may still change."""
+        self._is_hatched = is_hatched
+        self._box.update()
+
+    @property
+    def shown_circles(self) -> tuple[Circle, ...]:
+        """The circles that are drawn."""
+        return self._circles
 
     @property
     def shown_image(self) -> NDArray[np.uint8] | None:
@@ -206,11 +233,12 @@ class ImageCanvas(pg.GraphicsView):
         painter.save()
         painter.resetTransform()
         if self._message:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.viewport().rect(), int(Qt.AlignmentFlag.AlignCenter), self._message)
         if self._shape[0]:
             painter.setClipRect(self._image_rect())
             self._draw_outline(painter)
+            self._draw_hatch(painter)
             self._draw_row(painter)
             self._draw_crosshair(painter)
             self._draw_circles(painter)
@@ -241,6 +269,20 @@ class ImageCanvas(pg.GraphicsView):
             painter.drawLines(self._outline_lines)
         painter.restore()
 
+    def _draw_hatch(self, painter: QtGui.QPainter) -> None:
+        if not self._is_hatched:
+            return
+        corner = self._image_rect().topRight()
+        triangle = [corner, corner - QtCore.QPointF(HATCH_PX, 0), corner + QtCore.QPointF(0, HATCH_PX)]
+        painter.setPen(Qt.PenStyle.NoPen)
+        for brush in (
+            QtGui.QBrush(QtGui.QColor(10, 12, 15, 150)),
+            QtGui.QBrush(QtGui.QColor(theme.AMBER_MARK), Qt.BrushStyle.BDiagPattern),
+        ):
+            painter.setBrush(brush)
+            painter.drawPolygon(QtGui.QPolygonF(triangle))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
     def _draw_row(self, painter: QtGui.QPainter) -> None:
         if self._row is None:
             return
@@ -265,7 +307,7 @@ class ImageCanvas(pg.GraphicsView):
             edge = self.screen_position(circle.centre_yx[0], circle.centre_yx[1] + circle.radius_px)
             radius = edge.x() - centre.x()
             style = Qt.PenStyle.DotLine if circle.is_faint else Qt.PenStyle.SolidLine
-            painter.setPen(QtGui.QPen(QtGui.QColor(theme.RING), 1, style))
+            painter.setPen(QtGui.QPen(QtGui.QColor(theme.look().ring), 1, style))
             painter.drawEllipse(centre, radius, radius)
 
     def _draw_labels(self, painter: QtGui.QPainter) -> None:

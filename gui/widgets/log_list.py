@@ -21,5 +21,5 @@ class LogList(QtWidgets.QPlainTextEdit):
         self.clear()
         self.setPlaceholderText(view.message)
         for severity, text in view.lines:
-            colour = theme.SEVERITY_COLOURS[severity]
+            colour = theme.severity_colour(severity)
             self.appendHtml(f'<span style="color:{colour}">{escape(text)}</span>')

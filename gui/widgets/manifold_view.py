@@ -125,7 +125,7 @@ class ManifoldCanvas(QtWidgets.QWidget):
         spread = max(1, round((2 if len(points) > 20_000 else 3) * ratio))
         scale = self._px_per_unit(shape[1], shape[0])
         splat_points(points, rows, rank, self._turn, scale, spread, self._depth, self._ids)
-        ground = np.array(QtGui.QColor(theme.PANEL).getRgb()[:3], np.uint8)
+        ground = np.array(QtGui.QColor(theme.look().pattern_ground).getRgb()[:3], np.uint8)
         shade_points(self._ids, self._depth, rows, rank, cloud.colours, ground, self._picture)
 
     def _position_at(self, point: QtCore.QPoint) -> tuple[int, int] | None:
@@ -221,8 +221,8 @@ class ManifoldCanvas(QtWidgets.QWidget):
         """Paint the points, and over them the marker and the region that is being drawn."""
         painter = QtGui.QPainter(self)
         if self._view.cloud is None:
-            painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.fillRect(self.rect(), QtGui.QColor(theme.look().panel))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
             painter.end()
             return

@@ -1,6 +1,6 @@
 """The frame that every pane has: a title line, its content, and "paused" when drawing it failed."""
 
-from pyqtgraph.Qt import QtCore, QtWidgets
+from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui.presenters import texts
 from gui.widgets.elided_label import ElidedLabel
@@ -13,6 +13,9 @@ class Pane(QtWidgets.QFrame):
     """
 
     retry = QtCore.Signal()
+    maximise_asked = QtCore.Signal()
+    menu_asked = QtCore.Signal(object)
+    """Place on the screen where the pane's menu is wanted."""
 
     def __init__(self, title: str, content: QtWidgets.QWidget) -> None:
         super().__init__()
@@ -26,6 +29,7 @@ class Pane(QtWidgets.QFrame):
         self._line.setContentsMargins(8, 4, 8, 2)
         self._line.addWidget(self._title, 1)
         self._line.addWidget(self._tag)
+        self._line.setSpacing(8)
         self._line.addWidget(self._note)
         self._tools = QtWidgets.QHBoxLayout()
         self._tools.setContentsMargins(6, 0, 6, 2)
@@ -49,6 +53,21 @@ class Pane(QtWidgets.QFrame):
         self._tools.addStretch()
         if takes_note:
             self._tools.addWidget(self._note)
+
+    def set_corner(self, widget: QtWidgets.QWidget) -> None:
+        """Put a control at the right end of the title line."""
+        self._line.addWidget(widget)
+
+    def mouseDoubleClickEvent(self, a0: QtGui.QMouseEvent | None) -> None:
+        """On the title line: as large as the window, or back."""
+        if a0 is not None and a0.pos().y() <= self._stack.y():
+            self.maximise_asked.emit()
+
+    def contextMenuEvent(self, a0: QtGui.QContextMenuEvent | None) -> None:
+        """Ask for the menu of this pane."""
+        if a0 is not None:
+            self.menu_asked.emit(a0.globalPos())
+            a0.accept()
 
     def hide_title(self) -> None:
         """No title line: the pane stands under a tab that says what it is."""

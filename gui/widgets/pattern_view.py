@@ -53,11 +53,12 @@ class PatternPane(Pane):
         self.canvas.set_view(view.picture)
         self.canvas.set_circles(view.circles)
         self.canvas.set_outline(view.outline)
+        self.canvas.set_veil(view.kept)
         self._beside.setVisible(view.compared is not None)
         if view.compared is not None:
             self.compared.set_view(view.compared)
             self._compared_title.set_text(view.compared.title)
             self.difference.set_view(view.difference or ImageView(None, None))
             self._difference_title.set_text(texts.DIFFERENCE if view.difference else "")
-        self.set_title(view.picture.title, view.picture.note)
+        self.set_title(view.picture.title, view.kept.note if view.kept else view.picture.note)
         self._scales.button(SCALES.index(view.intensity)).setChecked(True)

@@ -50,8 +50,8 @@ class StatusLine(QtWidgets.QWidget):
 
 
 def _html(entry: StatusField) -> str:
-    colour = theme.SEVERITY_COLOURS[entry.severity]
+    colour = theme.severity_colour(entry.severity)
     return (
-        f'<span style="color:{theme.TEXT_DIM}">{escape(entry.name)}</span> '
+        f'<span style="color:{theme.look().text_dim}">{escape(entry.name)}</span> '
         f'<b style="color:{colour}">{escape(entry.value)}</b>'
     )

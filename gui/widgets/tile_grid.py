@@ -115,9 +115,9 @@ class _Sheet(QtWidgets.QWidget):
 
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         painter = QtGui.QPainter(self)
-        painter.fillRect(self.rect(), QtGui.QColor(theme.PANEL))
+        painter.fillRect(self.rect(), QtGui.QColor(theme.look().panel))
         if not self._view.tiles:
-            painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+            painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
         for tile, rect in zip(self._view.tiles, self._rects(), strict=True):
             self._paint_tile(painter, tile, rect)
@@ -128,7 +128,7 @@ class _Sheet(QtWidgets.QWidget):
         stands_out = tile.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
         painter.setOpacity(0.45 if is_dim else 1.0)
         colour = QtGui.QColor(*tile.colour)
-        painter.fillRect(rect, QtGui.QColor(theme.PATTERN_GROUND))
+        painter.fillRect(rect, QtGui.QColor(theme.look().tile))
         held = self._pictures.get(tile.node_id)
         if held is not None:
             area = rect.adjusted(3, 3, -3, -self._caption_px - 1)
@@ -155,12 +155,12 @@ class _Sheet(QtWidgets.QWidget):
         font.setPixelSize(theme.SMALL_PX)
         font.setBold(True)
         painter.setFont(font)
-        painter.setPen(QtGui.QColor(theme.TEXT))
+        painter.setPen(QtGui.QColor(theme.look().text))
         painter.drawText(line, left, tile.name)
         font.setBold(False)
         painter.setFont(font)
         painter.drawText(line, right, tile.share)
-        painter.setPen(QtGui.QColor(theme.TEXT_DIM))
+        painter.setPen(QtGui.QColor(theme.look().text_dim))
         caption = painter.fontMetrics().elidedText(
             tile.caption, Qt.TextElideMode.ElideRight, int(line.width())
         )

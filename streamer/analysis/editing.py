@@ -5,6 +5,7 @@ the changed result is an analysis like any other. Thread: one at a time.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,8 +32,8 @@ MAX_UNDO = 50
 
 
 @dataclass(frozen=True)
-class _Step:
-    """The hierarchy after some edits."""
+class EditStep:
+    """The hierarchy after some edits; to be gone back to."""
 
     hierarchy: Hierarchy
     edits: tuple[TreeEdit, ...]
@@ -59,6 +60,13 @@ class EditSession:
         Default: one per processor.
     cancel
         Ends what is computed with ScanStopped; the hierarchy stays as it was.
+    progress
+        Told the name of a pass over the scan and the share of it that is done; from any thread.
+
+    Attributes
+    ----------
+    cancel, progress
+        May be replaced between edits: a cancel that was requested stays so.
 
     Raises
     ------
@@ -72,6 +80,7 @@ class EditSession:
         result: AnalysisResult,
         n_threads: int | None = None,
         cancel: Cancel | None = None,
+        progress: Callable[[str, float], None] = lambda name, fraction: None,
     ) -> None:
         if scan.checksum() != result.attrs["source_checksum"]:
             raise SettingsError(
@@ -81,7 +90,7 @@ class EditSession:
         self._settings = analysis_settings(result.attrs["settings"])
         self._scan = RegionOfScan(scan, self._settings.roi) if self._settings.roi else scan
         self._n_threads = n_threads or os.cpu_count() or 1
-        self._cancel = cancel or Cancel()
+        self.cancel, self.progress = cancel or Cancel(), progress
         leaf_map = result.label_maps[-1].ravel()
         self._usable = leaf_map != LABEL_NOT_VISITED
         self._prepared: _Prepared | None = None
@@ -91,7 +100,7 @@ class EditSession:
             result.arrays["hierarchy/centroids"],
             _elbows_of(result),
         )
-        self._steps = [_Step(hierarchy, self._settings.edits)]
+        self._steps = [EditStep(hierarchy, self._settings.edits)]
         self._now = 0
         self._patterns: dict[bytes, NDArray[np.float32]] = {}
         for node in result.nodes:
@@ -106,6 +115,24 @@ class EditSession:
     def settings(self) -> AnalysisSettings:
         """With these, `analyze` gives the hierarchy as it is now."""
         return self._settings.model_copy(update={"edits": self._steps[self._now].edits})
+
+    @property
+    def step(self) -> EditStep:
+        """What `restore` takes."""
+        return self._steps[self._now]
+
+    @property
+    def aligned(self) -> Aligned | None:
+        """The first pass over the scan; None where no edit has needed it yet."""
+        return self._prepared.aligned if self._prepared else None
+
+    def restore(self, step: EditStep) -> None:
+        """Be as at that moment; from here on there is nothing to undo or redo."""
+        self._steps, self._now = [step], 0
+
+    def let_go(self) -> None:
+        """Forget what edits compute with, which is large; the next one makes it again."""
+        self._prepared = None
 
     @property
     def n_undo(self) -> int:
@@ -130,7 +157,7 @@ class EditSession:
             rules = division_rules(self._settings)
             seed = self._settings.seed
             hierarchy = apply_edits(self.hierarchy, (edit,), features, rules, seed, executor)
-        step = _Step(hierarchy, (*self._steps[self._now].edits, edit))
+        step = EditStep(hierarchy, (*self._steps[self._now].edits, edit))
         self._steps = [*self._steps[: self._now + 1], step][-MAX_UNDO - 1 :]
         self._now = len(self._steps) - 1
 
@@ -192,8 +219,9 @@ class EditSession:
         with self._working() as executor:
             aligned = self._prepare(executor).aligned
             sums = sums_of_groups(
-                self._scan, self._settings, aligned, group_of, len(leaves), executor, cancel=self._cancel
-            )
+                self._scan, self._settings, aligned, group_of, len(leaves), executor,
+                lambda fraction: self.progress("patterns", fraction), self.cancel,
+            )  # fmt: skip
         for node in missing:
             rows = [leaves.index(leaf) for leaf in hierarchy.tree.leaf_ids_below(node)]
             mean = sums[rows].sum(axis=0) / max(hierarchy.tree.nodes[node].n_patterns, 1)
@@ -212,9 +240,14 @@ class EditSession:
     def _prepare(self, executor: Executor) -> _Prepared:
         if self._prepared is None:
             scan, settings = self._scan, self._settings
-            aligned = align_scan(scan, settings, executor, lambda fraction: None, self._cancel)
+            aligned = align_scan(
+                scan, settings, executor, lambda fraction: self.progress("align", fraction), self.cancel
+            )
             mask = choose_mask(aligned, settings)
-            extracted = extract(scan, aligned, mask, settings, executor, lambda fraction: None, self._cancel)
+            extracted = extract(
+                scan, aligned, mask, settings, executor, lambda fraction: self.progress("features", fraction),
+                self.cancel,
+            )  # fmt: skip
             self._prepared = _Prepared(aligned, extracted.features)
         return self._prepared
 

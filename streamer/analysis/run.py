@@ -70,6 +70,7 @@ def analyze(
     progress: Progress = lambda name, fraction: None,
     cancel: Cancel | None = None,
     n_threads: int | None = None,
+    aligned: Aligned | None = None,
 ) -> AnalysisResult:
     """Align, mask, cluster in real space and in momentum space, measure lattices, arrange patterns as points.
 
@@ -87,6 +88,8 @@ def analyze(
         Its `request` ends the analysis with ScanStopped.
     n_threads
         Default: one per processor.
+    aligned
+        The first pass over the same scan and region with the same alignment settings, where it was made before.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def analyze(
         ThreadPoolExecutor(1) as beside,
     ):
         with clock.stage("align", progress) as told:
-            aligned = align_scan(scan, settings, executor, told, cancel)
+            aligned = aligned or align_scan(scan, settings, executor, told, cancel)
             mask = choose_mask(aligned, settings)
         with clock.stage("features", progress) as told:
             extracted = extract(scan, aligned, mask, settings, executor, told, cancel)

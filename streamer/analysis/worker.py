@@ -1,6 +1,7 @@
 """The analysis in a process of its own: started while the scan still runs, so that it is warm when it ends.
 
-``python -m streamer.analysis.worker`` reads one JSON job a line from stdin ({"source", "out", "settings"}), and
+``python -m streamer.analysis.worker`` reads one JSON job a line from stdin ({"source", "out", "settings",
+"overrides"}), and
 "cancel"; it writes one JSON object a line to stdout: {"event": "ready" | "progress" | "done" | "failed" |
 "cancelled", ...}. It ends when stdin closes.
 """
@@ -48,6 +49,7 @@ def run_job(job: dict[str, Any], cancel: Cancel) -> None:
         refuse_existing(out)
         with open_scan(job["source"]) as scan:
             result = analyze(scan, analysis_settings(job["settings"]), progress, cancel)
+        result.attrs["overrides"] = job.get("overrides", [])
         write_result(result, out)
         say("done", result=str(out), seconds=result.seconds)
     except ScanStopped as stopped:

@@ -1,4 +1,6 @@
-"""Changes of a hierarchy by hand: split, merge, rename. Each gives another hierarchy and leaves the old one as it was.
+"""Changes of a hierarchy by hand: split, merge, rename, hide, move.
+
+Each gives another hierarchy and leaves the old one as it was.
 
 Nodes that an edit does not touch keep their names; ids are given anew, in the old order, since the id of a node is
 its row in every table.
@@ -12,10 +14,11 @@ from numpy.typing import NDArray
 
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide_leaf
 from streamer.cluster.lloyd import about_mean
+from streamer.cluster.moving import give_branch
 from streamer.cluster.tree import ROOT_ID, ClusterTree
 from streamer.errors import SettingsError
 from streamer.model import ClusterNode
-from streamer.settings import MergeEdit, RenameEdit, SplitEdit, TreeEdit
+from streamer.settings import HideEdit, MergeEdit, MoveEdit, RenameEdit, SplitEdit, TreeEdit
 
 
 def apply_edits(
@@ -48,6 +51,10 @@ def apply_edits(
                 hierarchy = merge(hierarchy, edit, features)
             case RenameEdit():
                 hierarchy = rename(hierarchy, edit)
+            case HideEdit():
+                hierarchy = hide(hierarchy, edit)
+            case MoveEdit():
+                hierarchy = move(hierarchy, edit, features)
     return hierarchy
 
 
@@ -120,6 +127,34 @@ def rename(hierarchy: Hierarchy, edit: RenameEdit) -> Hierarchy:
     """The same with another title."""
     node = node_named(hierarchy.tree, edit.node)
     return _with_node(hierarchy, replace(node, title=edit.title))
+
+
+def hide(hierarchy: Hierarchy, edit: HideEdit) -> Hierarchy:
+    """The same with branches hidden, or shown again; a node that is shown has no hidden ancestor."""
+    tree = hierarchy.tree
+    changed: set[int] = set()
+    for name in edit.nodes:
+        node = node_named(tree, name)
+        if node.id == ROOT_ID:
+            raise SettingsError("The whole scan cannot be hidden. Choose a cluster. Nothing was changed.")
+        changed |= {node.id, *tree.descendants(node.id)}
+        if not edit.hidden:
+            changed |= {tree.ancestor(node.id, level) for level in range(1, node.level)}
+    nodes = [replace(node, hidden=edit.hidden) if node.id in changed else node for node in tree.nodes]
+    return replace(hierarchy, tree=ClusterTree(nodes))
+
+
+def move(hierarchy: Hierarchy, edit: MoveEdit, features: NDArray[np.float32]) -> Hierarchy:
+    """A branch under another parent, or its patterns in another leaf; see `streamer.cluster.moving`."""
+    tree = hierarchy.tree
+    node, onto = node_named(tree, edit.node), node_named(tree, edit.onto)
+    branch = {node.id, *tree.descendants(node.id)}
+    if node.id == ROOT_ID or onto.id in branch or onto.id == node.parent:
+        raise SettingsError(
+            f"Node {node.name} cannot be moved onto {onto.name}. Expected a cluster outside its own branch that is "
+            "not its parent already. Nothing was changed."
+        )
+    return give_branch(hierarchy, node, onto, features)
 
 
 def node_named(tree: ClusterTree, name: str) -> ClusterNode:

@@ -6,13 +6,14 @@ from streamer.errors import FileFormatError
 from streamer.formats.empad import EmpadRaw, read_xml
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
+from streamer.formats.side_settings import take_side_settings
 
 
 def open_scan(path: str | Path) -> ScanFile:
     """Open a scan of any known kind; nothing is read but its description.
 
     Order: 1. an EMPAD XML opens the RAW file that it names, 2. a ``.raw`` file is first-generation EMPAD,
-    3. an HDF5 file with our schema is a recording.
+    3. an HDF5 file with our schema is a recording. A calibration that the user has entered wins.
 
     Raises
     ------
@@ -33,11 +34,11 @@ def open_scan(path: str | Path) -> ScanFile:
         metadata = read_xml(path)
         if metadata.raw_name is None:
             raise FileFormatError(f"{path} names no RAW file. Open the RAW file itself.")
-        return EmpadRaw(path.parent / metadata.raw_name)
+        return take_side_settings(EmpadRaw(path.parent / metadata.raw_name))
     if suffix == ".raw":  # 2.
-        return EmpadRaw(path)
+        return take_side_settings(EmpadRaw(path))
     if is_recording(path):  # 3.
-        return RecordingReader(path)
+        return take_side_settings(RecordingReader(path))
     raise FileFormatError(
         f"{path} is neither an EMPAD RAW file nor a livestem recording. Expected .raw, .xml or a recording .h5."
     )

@@ -154,6 +154,7 @@ class RecordingReader:
         self.path = Path(path)
         self.layout, self.settings = read_layout(self.path)
         self._file = PositionalFile(self.path)
+        self.info = self.layout.info
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -174,7 +175,13 @@ class RecordingReader:
         n_lines = (self.end() or {}).get("n_lines", info.scan_shape[0])
         self.received = received[:n_lines]
         n_frames = info.n_frames if n_lines == info.scan_shape[0] else self.received.size
-        self.info = replace(info, scan_shape=self.received.shape, n_frames=n_frames)
+        # A calibration that was entered since stays.
+        self.info = replace(
+            info,
+            scan_shape=self.received.shape,
+            n_frames=n_frames,
+            calibration=self.info.calibration,
+        )
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """As `ScanFile.read_block`; what missing positions hold is zero or a torn frame."""

@@ -38,11 +38,16 @@ class AnalysisProcess:
         """Whether the process runs."""
         return self._child.poll() is None
 
-    def submit(self, source: Path, out: Path, settings: AnalysisSettings) -> None:
-        """Ask for the analysis of a scan file."""
-        self._send(
-            json.dumps({"source": str(source), "out": str(out), "settings": settings.model_dump(mode="json")})
-        )
+    def submit(
+        self,
+        source: Path,
+        out: Path,
+        settings: AnalysisSettings,
+        overrides: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Ask for the analysis of a scan file; `overrides` are the records of values set by hand."""
+        job = {"source": str(source), "out": str(out), "settings": settings.model_dump(mode="json")}
+        self._send(json.dumps({**job, "overrides": overrides or []}))
 
     def cancel(self) -> None:
         """Ask the job that runs to end."""

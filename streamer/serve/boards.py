@@ -66,9 +66,8 @@ def snapshot_of_result(
     )
 
 
-def snapshot_of_edits(before: LiveSnapshot, session: EditSession) -> LiveSnapshot:
+def snapshot_of_edits(before: LiveSnapshot, session: EditSession, version: int) -> LiveSnapshot:
     """The same result with its hierarchy as an edit left it; what an edit cannot change keeps its version."""
-    version = before.version + 1
     tree = tuple(session.hierarchy.tree.nodes)
     elbows = [
         (node_id, *pair)

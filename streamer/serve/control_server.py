@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from streamer.errors import LivestemError, WireError
 from streamer.formats.scan_file import ScanFile
-from streamer.live.overrides import Overrides, overrides_with
 from streamer.live.snapshot import LiveSnapshot
 from streamer.security.curve import VIEW, may_change, protect_server
 from streamer.security.endpoints import bind
@@ -24,18 +23,20 @@ from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 MAX_REQUEST_BYTES = 64 << 20
 MAX_JOBS = 8
-READING_METHODS = frozenset({"state", "get", "pattern", "mean_pattern", "virtual_image", "health", "preview"})
+READING_METHODS = frozenset(
+    {"state", "get", "pattern", "mean_pattern", "virtual_image", "health", "preview", "preview_mask"}
+)
 """What a reader may ask for. Everything else counts as changing something, also what is added later."""
-EDIT_METHODS = frozenset({"preview", "split", "merge", "rename", "undo", "redo", "save"})
-"""What is asked of the hierarchy of a finished result."""
+EDIT_METHODS = frozenset(
+    {"preview", "split", "merge", "rename", "hide", "move", "undo", "redo", "save", "preview_mask", "locate"}
+)
+"""What takes a moment: computed beside, one after the other."""
 Answer = tuple[tuple[NamedArray, ...], dict[str, Any]]
 """Arrays and fields of a reply."""
 
 
 class Served(Protocol):
     """What the control socket gives access to: an engine, or a finished result."""
-
-    overrides: Overrides
 
     @property
     def snapshot(self) -> LiveSnapshot:
@@ -55,16 +56,20 @@ class Served(Protocol):
         """Whether all is well."""
         ...
 
-    def set_overrides(self, overrides: Overrides) -> None:
-        """Follow other values set by hand."""
+    def set_value(self, name: str, value: Any) -> None:
+        """Follow another value set by hand; None: automatic."""
+        ...
+
+    def calibrate(self, measured: dict[str, Any]) -> None:
+        """Take over sizes that the user has measured."""
         ...
 
     def stop_scan(self) -> None:
         """End the scan that runs."""
         ...
 
-    def analyze_again(self) -> None:
-        """Analyse the last recording."""
+    def analyze_again(self, params: dict[str, Any]) -> None:
+        """Analyse once more, as values set by hand want it; ``roi``: a region alone, None: all of it."""
         ...
 
     def cancel_analysis(self) -> None:
@@ -72,7 +77,7 @@ class Served(Protocol):
         ...
 
     def edit(self, method: str, params: dict[str, Any]) -> Answer:
-        """Preview or change the hierarchy; called beside, one at a time."""
+        """Do one of `EDIT_METHODS`; called beside, one at a time."""
         ...
 
     def request_quit(self, when: str = "now") -> None:
@@ -182,7 +187,9 @@ class ControlServer:
         elif method == "get":
             self._reply(identity, request_id, self._arrays(params))
         elif method == "pattern":
-            pattern = self._scan().pattern(int(params["y"]), int(params["x"])).astype(np.float32)
+            y, x = int(params["y"]), int(params["x"])
+            self._check_received(y, x)
+            pattern = self._scan().pattern(y, x).astype(np.float32)
             self._reply(identity, request_id, (NamedArray("pattern", pattern),))
         elif method in ("mean_pattern", "virtual_image"):
             self._begin_computation(identity, request_id, method, message.array("mask"))
@@ -195,13 +202,15 @@ class ControlServer:
     def _command(self, method: Any, params: dict[str, Any]) -> None:
         served = self._served
         if method == "set":
-            served.set_overrides(overrides_with(served.overrides, params["name"], params["value"]))
+            served.set_value(str(params["name"]), params["value"])
         elif method == "release":
-            served.set_overrides(overrides_with(served.overrides, params["name"], None))
+            served.set_value(str(params["name"]), None)
+        elif method == "calibrate":
+            served.calibrate(params)
         elif method == "stop":
             served.stop_scan()
         elif method == "analyze":
-            served.analyze_again()
+            served.analyze_again(params)
         elif method == "cancel":
             served.cancel_analysis()
         elif method == "shutdown":
@@ -226,6 +235,15 @@ class ControlServer:
                 "Start the engine with --record, or put the file back."
             )
         return scan
+
+    def _check_received(self, y: int, x: int) -> None:
+        """Refuse what has not come yet: the recording holds zeros there."""
+        received = self._served.snapshot.arrays.get("received")
+        if received is None:
+            return
+        n_y, n_x = received.values.shape
+        if 0 <= y < n_y and 0 <= x < n_x and not received.values[y, x]:
+            raise LivestemError(f"No pattern at y {y}, x {x} yet. Choose a position that has been scanned.")
 
     def _begin_computation(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:
         scan = self._scan()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from streamer.analysis.result_file import open_result
 from streamer.errors import LivestemError
+from streamer.formats.side_settings import write_side
 from streamer.live.overrides import Overrides
 from streamer.live.snapshot import LiveSnapshot
 from streamer.live.start_model import StartModel
@@ -29,13 +30,17 @@ from streamer.record.recorder import SyncMode
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
-from streamer.serve.boards import snapshot_of_result
+from streamer.serve.calibrating import measured_calibration, take_calibration
 from streamer.serve.control_server import Answer, ControlServer
+from streamer.serve.free_names import free_result_name
+from streamer.serve.hand_work import region_of
 from streamer.serve.health import health_of
+from streamer.serve.job_progress import JobProgress
+from streamer.serve.live_hand import LiveHand
 from streamer.serve.memory import give_memory_back
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
-from streamer.settings import AnalysisSettings, analysis_settings
+from streamer.settings import AnalysisSettings
 
 TICK_S = 0.01
 PUBLISH_PERIOD_S = 0.2
@@ -89,9 +94,8 @@ class Engine:
         self.state = EngineState.IDLE
         self.run_in_hand: ScanRun | None = None
         self.finish_reason: FinishReason | None = None
-        self.overrides = Overrides()
+        self.hand = LiveHand(options.settings)
         self.problems: list[Problem] = []
-        self.final: LiveSnapshot | None = None
         self.result_path: Path | None = None
         self.progress: dict[str, Any] | None = None
         self.seconds: dict[str, float] = {}
@@ -104,7 +108,7 @@ class Engine:
         self._ring_memory: NDArray[Any] | None = (
             None  # used again: new memory is dear, and comes with the beam on
         )
-        self._n_finals = 0
+        self._job_progress = JobProgress(clock=clock)
         self._n_published = 0
         self.last_state: dict[str, Any] = {}
         self.rates = Rates()
@@ -173,7 +177,7 @@ class Engine:
                 "The engine still finishes the scan before, or is about to end. Expected it to be free. "
                 "Send start again in a moment."
             )
-        settings, options = self._settings_in_force(), self.options
+        settings, options = self.hand.settings, self.options
         self.n_scans += 1
         first_version = self.n_scans * VERSIONS_PER_SCAN
         run = ScanRun(
@@ -181,7 +185,7 @@ class Engine:
             settings,
             options.record_dir,
             options.sync,
-            self.overrides,
+            self.hand.overrides,
             first_version,
             self._clock,
             self._ring_memory,
@@ -205,8 +209,8 @@ class Engine:
     @property
     def snapshot(self) -> LiveSnapshot:
         """What is shown: the final result where there is one, else the live snapshot."""
-        if self.final is not None:
-            return self.final
+        if self.hand.session is not None:
+            return self.hand.session.snapshot
         return self.run_in_hand.board.newest if self.run_in_hand else LiveSnapshot()
 
     @property
@@ -214,11 +218,30 @@ class Engine:
         """The recording of the scan in hand; None without one."""
         return self.run_in_hand.stored if self.run_in_hand else None
 
-    def set_overrides(self, overrides: Overrides) -> None:
-        """Follow other values set by hand."""
-        self.overrides = overrides
-        if self.run_in_hand is not None:
-            self.run_in_hand.live.override(overrides)
+    def set_value(self, name: str, value: Any) -> None:
+        """Follow another value set by hand; None: automatic."""
+        self._follow_hand(self.hand.set_value(name, value, self.snapshot))
+
+    def calibrate(self, measured: dict[str, Any]) -> None:
+        """Sizes that the user has measured: they count for the scan in hand, and are kept beside its recording."""
+        run = self.run_in_hand
+        if run is None:
+            raise LivestemError("There is no scan to calibrate. Wait for one. Nothing was changed.")
+        sizes = measured_calibration(measured)
+        run.take_calibration(sizes)
+        paths = [path for path in (run.path, self.result_path) if path is not None]
+        take_calibration(run.info, sizes, paths)
+
+    def _follow_hand(self, overrides: Overrides) -> None:
+        run = self.run_in_hand
+        if run is not None:
+            run.live.override(overrides)
+            if run.path is not None and self.state is EngineState.RUNNING:
+                records = [record.to_json() for record in overrides.records]
+                try:
+                    write_side(run.path, {"overrides": records or None})
+                except LivestemError as error:
+                    self._say("side_settings", str(error))
 
     def stop_scan(self) -> None:
         """End the scan that runs as STOPPED."""
@@ -226,24 +249,29 @@ class Engine:
             raise LivestemError("No scan is running. There is nothing to stop.")
         self._receiver.stop_scan(FinishReason.STOPPED)
 
-    def analyze_again(self) -> None:
-        """Analyse the last recording, with the overrides in force."""
+    def analyze_again(self, params: dict[str, Any]) -> None:
+        """Analyse the last recording, with the values set by hand; ``roi``: a region of it alone."""
+        roi = region_of(params)
         run = self.run_in_hand
         if run is None or run.path is None or self.state not in (EngineState.IDLE, EngineState.LISTENING):
             raise LivestemError(
                 "There is no finished recording to analyse. Wait for the end of a recorded scan."
             )
-        self._begin_analysis(run)
+        self._begin_analysis(run, None if roi == "same" else roi)
 
     def edit(self, method: str, params: dict[str, Any]) -> Answer:
-        """Refused: the hierarchy is changed where the result is open."""
-        raise LivestemError(
-            "The hierarchy is changed in the finished result, not in the engine that made it. Open it with "
-            "`livestem view RESULT.h5`. Nothing was changed."
-        )
+        """Change the result that is shown; while there is none, refused with a sentence that says when."""
+        answer, overrides = self.hand.answer(method, params, self.state, self.snapshot, self.scan_file)
+        if overrides is not None:
+            self._follow_hand(overrides)
+        return answer
 
     def cancel_analysis(self) -> None:
-        """Cancel the analysis that runs."""
+        """Cancel the analysis that runs, or what is being computed on its result."""
+        session = self.hand.session
+        if self.state is not EngineState.ANALYSING and session is not None and session.progress is not None:
+            session.cancel()
+            return
         if self.state is not EngineState.ANALYSING or self._analysis is None:
             raise LivestemError("No analysis is running. There is nothing to cancel.")
         self._analysis.cancel()
@@ -266,16 +294,6 @@ class Engine:
         """Process ids of the engine's children."""
         return [self._analysis.pid] if self._analysis is not None and self._analysis.is_alive else []
 
-    def _settings_in_force(self) -> AnalysisSettings:
-        """What was asked for at the start, with the values set by hand since."""
-        values, manual = self.options.settings.model_dump(), self.overrides
-        if manual.disk is not None:
-            values["alignment"]["disk_radius_px"] = manual.disk
-        named = {"inner_px": manual.inner, "outer_px": manual.outer, "threshold": manual.threshold}
-        values["mask"] |= {name: value for name, value in named.items() if value is not None}
-        values["cluster"]["k"] |= manual.k
-        return analysis_settings(values)
-
     def _adopt_new_run(self) -> bool:
         with self._lock:
             run, self._new_run = self._new_run, None
@@ -289,7 +307,8 @@ class Engine:
     def _follow_scan(self) -> None:
         if self._adopt_new_run():
             self.state = next_state(self.state, Event.START)
-            self.final, self.result_path, self.finish_reason, self.progress = None, None, None, None
+            self.hand.new_scan()
+            self.result_path, self.finish_reason, self.progress = None, None, None
             self.problems, self.seconds = [], {}
             if self.run_in_hand:
                 self._told(self.run_in_hand.beginning_text())
@@ -330,7 +349,7 @@ class Engine:
         self._is_free.set()
         give_memory_back()
 
-    def _begin_analysis(self, run: ScanRun) -> None:
+    def _begin_analysis(self, run: ScanRun, roi: tuple[int, int, int, int] | None = None) -> None:
         if run.path is None:
             return
         if self._analysis is None or not self._analysis.is_alive:
@@ -339,9 +358,12 @@ class Engine:
             self._analysis = AnalysisProcess()
         self._being_analysed.append(run)
         self.analysis_failed = False
-        out = _free_name(run.path.with_name(run.path.stem + ".result.h5"), self._results_to_come)
+        out = free_result_name(run.path, "region" if roi else "", frozenset(self._results_to_come))
         self._results_to_come.add(out)
-        self._analysis.submit(run.path, out, self._settings_in_force())
+        settings = self.hand.settings.model_copy(update={"roi": roi or self.hand.settings.roi})
+        records = [record.to_json() for record in self.hand.overrides.records]
+        self._analysis.submit(run.path, out, settings, records)
+        self._job_progress = JobProgress(self.seconds, clock=self._clock)
         self.state = next_state(self.state, Event.ANALYSIS_BEGAN)
         self.progress = {"step": 0, "n_steps": 5, "name": "starting", "fraction": 0.0, "left_s": None}
 
@@ -351,9 +373,8 @@ class Engine:
         for event in self._analysis.events():
             kind = event["event"]
             if kind == "progress" and self.state is EngineState.ANALYSING:
-                self.progress = {key: event[key] for key in ("step", "n_steps", "name", "fraction")} | {
-                    "left_s": None
-                }
+                self._job_progress.told(event["name"], event["fraction"])
+                self.progress = self._job_progress.to_json()
             elif kind in ("done", "failed", "cancelled"):
                 self._analysis_ended(kind, event)
             elif kind == "died":
@@ -370,10 +391,8 @@ class Engine:
             self._told(f"Result: {event['result']}")
             if is_present:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
-                self._n_finals += 1
-                received = run.stored.received if run.stored else None
-                version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2 + self._n_finals
-                self.final = snapshot_of_result(open_result(self.result_path), version, received)
+                version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
+                self.hand.take_result(open_result(self.result_path), run.stored, version)
         else:
             self.analysis_failed = kind == "failed"
             self._say(f"analysis_{kind}", event["error"])
@@ -406,13 +425,3 @@ class Engine:
         self._last_published_s = self._clock()
         self.last_state = self.state_object()
         self._publisher.publish(self.last_state)
-
-
-def _free_name(path: Path, taken: set[Path]) -> Path:
-    """The path, or the first of path-2, path-3 ... that nobody has or will have: a re-analysis replaces nothing."""
-    stem = path.name.removesuffix(".result.h5")
-    number = 2
-    while path.exists() or path in taken:
-        path = path.with_name(f"{stem}-{number}.result.h5")
-        number += 1
-    return path

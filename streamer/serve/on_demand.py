@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import LivestemError
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.frame_pass import FramePass, FramePlan
+from streamer.kernels.frame_pass import FramePass, FramePlan, Measured
 from streamer.kernels.mask import reference_centre
 
 _BLOCK = 128
@@ -25,7 +25,7 @@ def mean_pattern(
     """
     n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
     total, count = np.zeros((1, n_pixels), np.float32), 0
-    for positions, _ in _passed(scan, com_yx, where, binned=total):
+    for positions, _ in passed(scan, com_yx, where, binned=total):
         count += len(positions)
     if not count:
         raise LivestemError("The region holds no pattern yet. Choose a region that has been scanned.")
@@ -38,19 +38,24 @@ def virtual_image(
     """Sum over the True detector pixels of `mask` of every aligned pattern, (scan_y, scan_x); NaN where none."""
     image = np.full(scan.info.n_positions, np.nan, np.float32)
     weights = mask.reshape(1, -1).astype(np.float32)
-    for positions, virtual in _passed(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_), weights):
-        image[positions] = virtual[:, 0]
+    for positions, out in passed(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_), weights):
+        image[positions] = out.virtual[:, 0]
     return image.reshape(scan.info.scan_shape)
 
 
-def _passed(
+def passed(
     scan: ScanFile,
     com_yx: NDArray[np.float32],
     where: NDArray[np.bool_],
     weights: NDArray[np.float32] | None = None,
     binned: NDArray[np.float32] | None = None,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Positions and virtual detectors' values, by blocks, of the wanted positions whose direct beam is known."""
+    pixels: NDArray[np.int64] | None = None,
+) -> Iterator[tuple[NDArray[np.int64], Measured]]:
+    """Positions and what was measured, by blocks, of the wanted positions whose direct beam is known.
+
+    `weights` (m, n_pixels) of virtual detectors, `pixels` flat indices of features, `binned` (1, n_pixels) takes
+    the sum of the aligned patterns.
+    """
     shape = scan.info.detector_shape
     centres = com_yx.reshape(-1, 2).astype(np.float64)
     known = np.isfinite(centres).all(axis=1) & (scan.received.ravel() > 0) & where.ravel()
@@ -59,10 +64,10 @@ def _passed(
     plan = FramePlan(
         np.zeros(2), reference_centre(shape), 0.0, 0.0, 0, shape[0] * shape[1], np.zeros(0, np.int64), False
     )
-    frame_pass = FramePass(shape, plan, weights=weights)
+    frame_pass = FramePass(shape, plan, weights=weights, pixels=pixels)
     for first in range(0, len(wanted), _BLOCK):
         positions = wanted[first : first + _BLOCK]
         out = frame_pass.outcome(len(positions))
         out.centres_yx[:] = centres[positions]
         frame_pass.run(scan.read_positions(positions, raw), out, binned=binned)
-        yield positions, out.virtual
+        yield positions, out

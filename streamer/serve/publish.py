@@ -108,7 +108,7 @@ def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict
         "snapshot": engine.next_snapshot_number(),
         "state": engine.state.value,
         "finish_reason": engine.finish_reason.value if engine.finish_reason else None,
-        "shows": "final" if engine.final else ("live" if run else "nothing"),
+        "shows": "final" if engine.hand.session else ("live" if run else "nothing"),
         "stalled": running and status.stalled,
         "endpoints": engine.endpoints,
         "scan": run.info.to_json() if run else None,
@@ -128,7 +128,20 @@ def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict
         "worker_pids": engine.worker_pids,
         "read_only": engine.options.read_only,
         "kernels_share": engine.kernels_share,
+        "source": {"path": str(run.path), "is_there": True} if run and run.path else None,
+        **engine.hand.fields(engine.state),
+        **_by_hand(engine, snapshot),
     }
+
+
+def _by_hand(engine: "Engine", snapshot: LiveSnapshot) -> dict[str, Any]:
+    """Values set by hand as they are now, and what is being computed on the result."""
+    settings = snapshot.settings or {"in_force": {}, "auto": {}}
+    fields: dict[str, Any] = {"settings": {**settings, "manual": engine.hand.overrides.to_json()}}
+    session = engine.hand.session
+    if engine.progress is None and session is not None and (job := session.progress) is not None:
+        fields["progress"] = job.to_json()
+    return fields
 
 
 def _counters(engine: "Engine", status: "ReceiverStatus") -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ from streamer.errors import FileFormatError, LivestemError, ResultError
 from streamer.formats.open_scan import open_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
-from streamer.live.overrides import Overrides
+from streamer.formats.side_settings import calibrated, read_side, take_side_settings, write_side
 from streamer.live.snapshot import LiveSnapshot
-from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.model import FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
-from streamer.serve.boards import snapshot_of_recording, snapshot_of_result
+from streamer.serve.boards import snapshot_of_recording
+from streamer.serve.calibrating import measured_calibration, take_calibration
 from streamer.serve.control_server import Answer, ControlServer
+from streamer.serve.hand_work import HandWork
 from streamer.serve.publish import Publisher, constant_fields, snapshot_fields
-from streamer.serve.result_edits import ResultEdits
+from streamer.serve.result_session import ResultSession
 
 PUBLISH_PERIOD_S = 0.5
 TICK_S = 0.02
@@ -55,13 +58,12 @@ class ResultServer:
         security: EngineKeys | None = None,
         read_only: bool = False,
     ) -> None:
-        self.overrides = Overrides()
         self._quit = False
         self._n_published = 0
         self._problems: list[Problem] = []
         self._scan: ScanFile | None = None
-        self._edits: ResultEdits | None = None
-        self._seconds: dict[str, float] = {}
+        self._published_s = -PUBLISH_PERIOD_S
+        self._source = ""
         self._recording: str | None = None
         self._result: str | None = None
         self._finish_reason: str | None = None
@@ -82,17 +84,16 @@ class ResultServer:
 
     def run(self) -> None:
         """Serve until `request_quit`."""
-        last_s = -PUBLISH_PERIOD_S
         try:
             while not self._quit:
                 self._control.serve(TICK_S)
                 self._problems += [Problem("key_refused", text) for text in self._key_check.problems()]
-                if time.monotonic() - last_s >= PUBLISH_PERIOD_S:
-                    last_s = time.monotonic()
+                self._hand.follow()
+                if time.monotonic() - self._published_s >= PUBLISH_PERIOD_S:
+                    self._published_s = time.monotonic()
                     self._publisher.publish(self.state_object())
         finally:
-            if self._edits is not None:
-                self._edits.close()
+            self._hand.close()
             self._control.close()
             self._publisher.close()
             self._key_check.close()
@@ -102,7 +103,7 @@ class ResultServer:
     @property
     def snapshot(self) -> LiveSnapshot:
         """What the file holds, and what edits have made of it."""
-        return self._edits.snapshot if self._edits else self._snapshot
+        return self._hand.session.snapshot if self._hand.session else self._snapshot
 
     @property
     def scan_file(self) -> ScanFile | None:
@@ -117,32 +118,38 @@ class ResultServer:
         """End; from any thread."""
         self._quit = True
 
-    def set_overrides(self, overrides: Overrides) -> None:
-        """Refused: mask and alignment of a finished result do not change."""
-        raise LivestemError(
-            "Mask and numbers of clusters of a finished result are not set here. Split a node, or run "
-            "`livestem analyze` with other settings."
-        )
+    def set_value(self, name: str, value: Any) -> None:
+        """Set a value by hand, or give it back. Nothing is computed: what is stale is said."""
+        self._hand.set_value(name, value)
+
+    def calibrate(self, measured: dict[str, Any]) -> None:
+        """Sizes that the user has measured; kept beside result and source."""
+        sizes = measured_calibration(measured)
+        paths = [Path(entry) for entry in (self._result, self._scan.path if self._scan else None) if entry]
+        self._info = calibrated(self._info, {"calibration": sizes})
+        if self._scan is not None:
+            self._scan.info = calibrated(self._scan.info, {"calibration": sizes})
+        take_calibration(self._info, sizes, paths)
 
     def stop_scan(self) -> None:
         """Refused: nothing runs."""
         raise LivestemError("No scan is running: this is a finished file.")
 
-    def analyze_again(self) -> None:
-        """Refused: analysis of a file is a command of its own."""
-        raise LivestemError("Run `livestem analyze` on the source to analyse it again.")
+    def analyze_again(self, params: dict[str, Any]) -> None:
+        """Analyse once more with the values set by hand, beside; the file stays as it is."""
+        self._hand.begin_analysis(params)
 
     def cancel_analysis(self) -> None:
-        """Refused: nothing runs."""
-        raise LivestemError("No analysis is running.")
+        """End what is being computed; what is shown stays."""
+        self._hand.cancel()
 
     def edit(self, method: str, params: dict[str, Any]) -> Answer:
-        """Preview or change the hierarchy; the file stays as it is until "save" writes another one."""
-        if self._edits is None:
-            raise LivestemError(
-                "A recording without a result has no hierarchy to change. Run `livestem analyze` on it first."
-            )
-        return self._edits.answer(method, params)
+        """Preview or change what is shown; the file stays as it is until "save" writes another one."""
+        if method == "locate":
+            return self._locate(Path(str(params["path"])))
+        answer = self._hand.answer(method, params)
+        self._published_s = -PUBLISH_PERIOD_S
+        return answer
 
     def state_object(self) -> dict[str, Any]:
         """The published state."""
@@ -151,9 +158,8 @@ class ResultServer:
             **constant_fields(),
             **snapshot_fields(self.snapshot),
             "snapshot": self._n_published,
-            "state": EngineState.IDLE.value,
             "finish_reason": self._finish_reason,
-            "shows": "final" if self._result else "live",
+            "shows": "final" if self._hand.session else "live",
             "stalled": False,
             "endpoints": self.endpoints,
             "scan": self._info.to_json(),
@@ -166,13 +172,36 @@ class ResultServer:
             "left_s": None,
             "recording": self._recording,
             "result": self._result,
-            "progress": None,
-            "seconds": self._seconds,
-            "problems": [problem.to_json() for problem in self._problems],
-            "edits": self._edits.to_json() if self._edits else None,
+            "seconds": self._hand.seconds,
+            "problems": [problem.to_json() for problem in (*self._problems, *self._hand.problems)],
             "disk_free_bytes": None,
             "worker_pids": [],
+            "source": {"path": self._source, "is_there": self._scan is not None},
+            **self._hand.fields(),
         }
+
+    def _locate(self, path: Path) -> Answer:
+        """Take the file as the result's source, if it is."""
+        session = self._hand.session
+        if session is None:
+            raise LivestemError("This is no result: it needs no source. Nothing was changed.")
+        scan = open_scan(path)
+        expected = session.result.attrs["source_checksum"]
+        if scan.checksum() != expected:
+            scan.close()
+            raise LivestemError(
+                f"{path} is not what the result was made of: its checksum is another. Expected the file that was "
+                f"{session.result.attrs['source']}. Choose another file. The result is as it was."
+            )
+        before, self._scan = self._scan, scan
+        session.scan = scan
+        self._problems = [problem for problem in self._problems if problem.code != "source_missing"]
+        if before is not None:
+            before.close()
+        if self._result is not None:
+            write_side(Path(self._result), {"source": str(path)})
+        self._source = str(path)
+        return (), {}
 
     def _load(self, path: Path) -> None:
         if not path.exists():
@@ -189,31 +218,40 @@ class ResultServer:
             )
 
     def _load_recording(self, recording: RecordingReader) -> None:
-        self._scan, self._info = recording, recording.info
-        self._recording = str(recording.path)
+        self._scan, self._info = take_side_settings(recording), recording.info
+        self._recording = self._source = str(recording.path)
         self._take_end(recording)
         self._snapshot = snapshot_of_recording(recording, 1)
+        self._hand = HandWork(None, recording)
 
     def _load_result(self, path: Path) -> None:
-        result = open_result(path)
-        self._result, self._seconds = str(path), result.seconds
-        self._info = ScanInfo.from_json(result.attrs["scan"])
+        result, side = open_result(path), read_side(path)
+        self._result = str(path)
         self._finish_reason = FinishReason.COMPLETED.value
-        source = Path(result.attrs["source"])
-        if not source.exists():
-            source = path.parent / source.name  # moved together with its result
-        try:
-            self._scan = open_scan(source)
-        except FileFormatError as error:
-            self._problems.append(
-                Problem("source_missing", f"{error} Maps and mean patterns are shown without it.")
-            )
+        self._source = str(result.attrs["source"])
+        self._scan = self._open_source(path, side)
+        self._info = calibrated(ScanInfo.from_json(result.attrs["scan"]), side)
         if isinstance(self._scan, RecordingReader):
             self._recording = str(self._scan.path)
             self._take_end(self._scan)
-        received = self._scan.received if self._scan else None
-        self._snapshot = snapshot_of_result(result, 1, received)
-        self._edits = ResultEdits(path, result, self._scan, self._snapshot)
+        if self._scan is not None:
+            self._scan.info = calibrated(self._scan.info, side)
+            # What was entered beside the source counts for the result too.
+            self._info = replace(self._info, calibration=self._scan.info.calibration)
+        self._hand = HandWork(ResultSession(result, self._scan), self._scan)
+        self._snapshot = LiveSnapshot()
+
+    def _open_source(self, path: Path, side: dict[str, Any]) -> ScanFile | None:
+        """The result's source: where it was located, where it was, or moved together with its result."""
+        places = [Path(str(side["source"]))] if side.get("source") else []
+        places += [Path(self._source), path.parent / Path(self._source).name]
+        source = next((place for place in places if place.exists()), Path(self._source))
+        try:
+            return open_scan(source)
+        except FileFormatError as error:
+            text = f"{error} Maps and mean patterns are shown without it. Locate file says where it is now."
+            self._problems.append(Problem("source_missing", text))
+            return None
 
     def _take_end(self, recording: RecordingReader) -> None:
         end = recording.end() or {}

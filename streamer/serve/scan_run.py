@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamer.errors import LivestemError
 from streamer.formats.recording import RecordingReader, create_recording, find_recording
 from streamer.formats.recording_schema import NOT_SYNCED
+from streamer.formats.side_settings import calibrated
 from streamer.live.overrides import Overrides
 from streamer.live.pipeline import LivePipeline
 from streamer.live.session import LiveSession
@@ -123,6 +124,12 @@ class ScanRun:
 
     def _is_recorded(self) -> bool:
         return self.recorder is None or self.recorder.drained
+
+    def take_calibration(self, measured: dict[str, Any]) -> None:
+        """Count with sizes that the user has measured."""
+        self.info = calibrated(self.info, {"calibration": measured})
+        if self.stored is not None:
+            self.stored.info = calibrated(self.stored.info, {"calibration": measured})
 
     @property
     def path(self) -> Path | None:

@@ -15,6 +15,7 @@ from pyqtgraph.Qt import QtCore, QtWidgets
 from gui import theme
 from gui.errors_shown import ErrorReports
 from gui.main_window import MainWindow
+from gui.remembered import Remembered
 from tests.widgets.fake_engine import FakeEngine
 from tests.widgets.fake_source import FakeSource
 
@@ -45,8 +46,8 @@ def open_window(qtbot) -> Iterator[Callable[..., MainWindow]]:
     """Open the window on a source; closed and deleted after the test."""
     windows = []
 
-    def open_it(source, size=(1366, 768)) -> MainWindow:
-        window = MainWindow(source, ErrorReports())
+    def open_it(source, size=(1366, 768), *arguments, **options) -> MainWindow:
+        window = MainWindow(source, ErrorReports(), *arguments, **options)
         windows.append(window)
         window.resize(*size)
         with qtbot.waitExposed(window):
@@ -58,6 +59,12 @@ def open_window(qtbot) -> Iterator[Callable[..., MainWindow]]:
     for window in windows:
         window.close()
         window.deleteLater()
+
+
+@pytest.fixture
+def remembered(tmp_path) -> Remembered:
+    """Settings in a file of the test's own."""
+    return Remembered(tmp_path / "settings.ini")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from gui.presenters.snapshot import Link, PatternAnswer, Snapshot
+from gui.presenters.snapshot import Answer, Link, PatternAnswer, Request, Snapshot
 from gui.presenters.status import EngineStatus
 from tests.widgets.fake_scan import phases
 
@@ -23,6 +23,7 @@ class FakeSource:
         )
         self.asked: list[Any] = []
         self.commands: list[str] = []
+        self.requests: list[Request] = []
         self.failure: Exception | None = None
 
     def change(self, **changes: Any) -> None:
@@ -45,6 +46,15 @@ class FakeSource:
 
     def command(self, name: str) -> None:
         self.commands.append(name)
+
+    def ask(self, request: Request) -> None:
+        self.requests.append(request)
+
+    def reply(self, request: Request, error: str = "", arrays: Any = (), **fields: Any) -> None:
+        """Answer a request."""
+        number = 1 + max((answer.number for answer in self.snapshot.answers.values()), default=0)
+        answer = Answer(number, request, fields, tuple(arrays), error)
+        self.change(answers={**self.snapshot.answers, request.slot or request.method: answer})
 
     def raise_if_failed(self) -> None:
         if self.failure is not None:

@@ -86,7 +86,7 @@ def started(monkeypatch):
             Endpoints("tcp://0.0.0.0:2", "tcp://*:3", "tcp://0.0.0.0:1"),
         )
 
-    def open_window(endpoints, exit_code, picture, keys):
+    def open_window(endpoints, exit_code, picture, keys, *, can_simulate):
         seen["endpoints"], seen["keys"] = endpoints, keys
 
     monkeypatch.setattr(app, "_child_engine", child_engine)

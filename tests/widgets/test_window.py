@@ -263,7 +263,7 @@ def test_f1_lists_every_action_with_its_key(open_window, source):
     listed = {
         dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in range(len(ACTIONS))
     }
-    assert listed["Esc"] == "Clear selection and pin"
+    assert listed["Esc"] == "Clear selection, pin, region and comparison; then leave a large pane"
     assert len(listed) == len(ACTIONS), "every action has its own keys"
     dialog.close()
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streamer.cluster.divisive import DivisionRules, divide
 from streamer.cluster.edits import apply_edits
 from streamer.errors import SettingsError
-from streamer.settings import MergeEdit, RenameEdit, SplitEdit, analysis_settings
+from streamer.settings import HideEdit, MergeEdit, MoveEdit, RenameEdit, SplitEdit, analysis_settings
 
 RULES = DivisionRules(levels=3, k_max=5, min_patterns=40)
 
@@ -21,6 +21,14 @@ def merge(*nodes):
 
 def rename(node, title):
     return RenameEdit(edit="rename", node=node, title=title)
+
+
+def hide(*nodes, hidden=True):
+    return HideEdit(edit="hide", nodes=nodes, hidden=hidden)
+
+
+def move(node, onto):
+    return MoveEdit(edit="move", node=node, onto=onto)
 
 
 def groups_within_groups(seed=0):
@@ -142,6 +150,11 @@ def test_what_was_there_before_is_not_changed():
         (merge("1", "all"), "cannot be merged"),
         (merge("1", "1"), "cannot be merged"),
         (rename("5.5", "x"), "no node 5.5"),
+        (hide("all"), "whole scan cannot be hidden"),
+        (hide("5"), "no node 5"),
+        (move("1", "all"), "1 cannot be moved onto all"),
+        (move("1", "1"), "1 cannot be moved onto 1"),
+        (move("all", "1"), "all cannot be moved onto 1"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(edit, words):
@@ -164,10 +177,47 @@ def test_cousins_are_not_merged():
         edited(merge("1.1", "2.1"), hierarchy=cousins)
 
 
+def test_a_branch_is_hidden_and_shown_again():
+    split_up = edited(split("1", 2), split("3", 1))
+    hidden = edited(hide("1", "3"), hierarchy=split_up)
+    assert [node.name for node in hidden.tree.nodes if node.hidden] == ["1", "3", "1.1", "1.2"]
+    assert np.array_equal(hidden.leaf_of, split_up.leaf_of)
+    shown = edited(hide("1.2", hidden=False), hierarchy=hidden)
+    assert [node.name for node in shown.tree.nodes if node.hidden] == ["3", "1.1"], "its parent is shown too"
+
+
+def test_a_leaf_takes_in_what_is_moved_onto_it():
+    before = edited(split("1", 3), split("2", 2))
+    after = edited(move("1.2", "2.1"), hierarchy=before)
+    assert_consistent(after)
+    assert np.array_equal(members(after, "2.1"), members(before, "2.1") | members(before, "1.2"))
+    assert [name for name in names(after) if name.startswith("1.")] == ["1.1", "1.3"], "no new numbers"
+
+
+def test_a_node_with_children_gets_another_last_child_with_its_branch():
+    before = edited(split("1", 3), split("1.2", 2), split("2", 2))
+    after = edited(move("1.2", "2"), hierarchy=before)
+    assert_consistent(after)
+    assert np.array_equal(members(after, "2.3.1"), members(before, "1.2.1"))
+    assert np.array_equal(members(after, "2"), members(before, "2") | members(before, "1.2"))
+
+
+def test_a_parent_left_with_one_leaf_is_that_leaf_and_one_left_with_none_is_gone():
+    before = edited(split("1", 2), split("2", 2))
+    after = edited(move("1.2", "2"), hierarchy=before)
+    assert_consistent(after)
+    assert named(after, "1").k == 1
+    assert "1.1" not in names(after)
+    gone = edited(move("1", "2.1"), hierarchy=after)
+    assert_consistent(gone)
+    assert "1" not in names(gone)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["split", "rerun", "merge", "rename"]), st.integers(0, 99)), max_size=5
+        st.tuples(st.sampled_from(["split", "rerun", "merge", "rename", "hide", "move"]), st.integers(0, 99)),
+        max_size=5,
     )
 )
 def test_any_sequence_of_edits_keeps_the_tree_whole(steps):
@@ -183,6 +233,13 @@ def test_any_sequence_of_edits_keeps_the_tree_whole(steps):
             hierarchy = edited(merge(*siblings[: 2 + draw % 2]), hierarchy=hierarchy)
         elif kind == "rename":
             hierarchy = edited(rename(node.name, f"title {draw}"), hierarchy=hierarchy)
+        elif kind == "hide" and node.level:
+            hierarchy = edited(hide(node.name, hidden=bool(draw % 3)), hierarchy=hierarchy)
+        elif kind == "move":
+            branch = [node.id, *hierarchy.tree.descendants(node.id)]
+            onto = hierarchy.tree.nodes[(draw * 7) % len(hierarchy.tree.nodes)]
+            if node.level and onto.id != node.parent and onto.id not in branch:
+                hierarchy = edited(move(node.name, onto.name), hierarchy=hierarchy)
         assert_consistent(hierarchy)
 
 

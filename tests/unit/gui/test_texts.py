@@ -9,7 +9,7 @@ from gui.presenters.header_panes import banner_view, header_view
 from gui.presenters.levels import Scale
 from gui.presenters.phase import FAULTS, Phase, engine_phase, phase_of
 from gui.presenters.snapshot import Link, Notice, Snapshot
-from gui.presenters.status import EngineStatus
+from gui.presenters.status import EngineStatus, Source
 from streamer.model import EngineState, FinishReason, FrameCounters, Problem
 from tests.widgets.fake_scan import FakeScan, phases
 
@@ -175,9 +175,20 @@ def test_a_title_is_said_only_where_somebody_gave_one(scan):
     assert texts.node_label(replace(node, title="film")) == "3.2 film"
 
 
-def test_a_served_file_is_shown_and_not_analysed_again():
+def test_a_served_file_is_analysed_again_where_its_source_is():
     state = phases(scan_shape=(8, 10), detector_shape=(12, 14))["done"][1]
     snapshot = snapshot_of(state)
     served = replace(snapshot.status, listen=None)
     assert header_view(snapshot).can_analyze
-    assert not header_view(replace(snapshot, status=served)).can_analyze
+    assert header_view(replace(snapshot, status=served)).can_analyze
+    moved = replace(served, source=Source("/data/scan.h5", is_there=False))
+    assert not header_view(replace(snapshot, status=moved)).can_analyze
+
+
+def test_what_is_stale_is_said_with_the_time_that_following_it_takes():
+    state = phases(scan_shape=(8, 10), detector_shape=(12, 14))["done"][1]
+    view = header_view(snapshot_of({**state, "stale": ["features", "hierarchy"]}))
+    assert view.sentence.startswith(
+        "Stale: features, hierarchy. Analyse follows what you have set, about 26 s"
+    )
+    assert view.severity == "amber"

@@ -21,7 +21,6 @@ WAIT_MS = 10_000
 class Served:
     """An engine that remembers what it was told to do."""
 
-    overrides = None
     snapshot = LiveSnapshot()
     scan_file = None
 
@@ -31,13 +30,16 @@ class Served:
     def state_object(self):
         return {"state": "IDLE"}
 
-    def set_overrides(self, overrides):
+    def set_value(self, name, value):
         self.done.append("set")
+
+    def calibrate(self, measured):
+        self.done.append("calibrate")
 
     def stop_scan(self):
         self.done.append("stop")
 
-    def analyze_again(self):
+    def analyze_again(self, params):
         self.done.append("analyze")
 
     def edit(self, method, params):

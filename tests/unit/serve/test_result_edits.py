@@ -59,12 +59,24 @@ def tree_of(client):
     return {node["name"]: node for node in client.state()["tree"]}
 
 
+def undo_depth(client):
+    edits = client.state()["edits"]
+    return edits["n_undo"], edits["n_redo"]
+
+
+def wait_idle(client):
+    """The state after an analysis that has begun; every published state is awaited, so nothing polls."""
+    while (state := client.state())["state"] == "ANALYSING":
+        client.wait_state(10)
+    return state
+
+
 def test_a_split_changes_tree_labels_and_patterns_and_nothing_else(made, serve):
     client = serve(made[1])
     names = ["label_maps", "cluster_patterns", "elbow", "bright_field", "momentum_labels"]
     before = client.get(names)
     shown = client.preview("1", 3)
-    assert client.state()["edits"] == {"n_undo": 0, "n_redo": 0}
+    assert undo_depth(client) == (0, 0)
     client.split("1", 3)
     tree = tree_of(client)
     assert tree["1"]["k"] == 3
@@ -87,7 +99,7 @@ def test_undo_redo_merge_rename_and_save(made, serve):
     client.rename("2", "crystal")
     client.split("2", 3)
     client.merge(["2.1", "2.3"])
-    assert client.state()["edits"] == {"n_undo": 4, "n_redo": 0}
+    assert undo_depth(client) == (4, 0)
     assert tree_of(client)["2"]["title"] == "crystal"
     saved = open_result(client.save())
     assert saved.path == path.with_name("scan.edited.result.h5")
@@ -114,7 +126,7 @@ def test_what_cannot_be_done_is_answered_with_a_sentence(made, serve, ask, words
     client = serve(made[1])
     with pytest.raises(LivestemError, match=words):
         ask(client)
-    assert client.state()["edits"] == {"n_undo": 0, "n_redo": 0}
+    assert undo_depth(client) == (0, 0)
 
 
 def test_a_reader_may_preview_and_not_split(made, serve):
@@ -137,3 +149,181 @@ def test_without_its_source_a_result_is_shown_and_not_changed(made, serve, tmp_p
         assert "label_maps" in client.get(["label_maps"])
     finally:
         away.rename(raw)
+
+
+def test_values_set_by_hand_make_stages_stale_and_nothing_else_until_they_are_asked_for(made, serve):
+    client = serve(made[1])
+    before = client.get(["label_maps", "features"])
+    auto = client.state()["settings"]["auto"]
+    client.set("ring", [auto["inner_px"] + 6, auto["outer_px"] - 8])
+    client.set("threshold", 0.4)
+    client.set("K", {"1": 3})
+    state = client.state()
+    assert state["stale"] == ["features", "hierarchy", "patterns", "manifold"]
+    assert state["settings"]["manual"] == {
+        "inner_px": auto["inner_px"] + 6, "outer_px": auto["outer_px"] - 8, "threshold": 0.4, "k": {"1": 3},
+    }  # fmt: skip
+    assert state["settings"]["in_force"]["inner_px"] == auto["inner_px"]
+    records = {record["parameter"]: record for record in state["overrides"]}
+    assert records["inner_px"]["automatic"] == auto["inner_px"]
+    assert records["k 1"]["automatic"] == auto["k"]["1"]
+    assert records["threshold"]["time"].endswith("+00:00")
+    versions = {name: entry.version for name, entry in before.items()}
+    assert client.get(["label_maps", "features"], versions) == {}, "nothing is recomputed behind the back"
+    client.undo()
+    assert client.state()["settings"]["manual"]["threshold"] == 0.4
+    assert "k" not in client.state()["settings"]["manual"]
+    client.release("threshold")
+    client.release("ring")
+    assert client.state()["stale"] == []
+
+
+def test_a_re_run_follows_the_values_and_undo_brings_the_analysis_before_back(made, serve):
+    client = serve(made[1])
+    labels = client.get(["label_maps"])["label_maps"].values
+    client.rename("1", "film")
+    client.set("K", {"all": 2})
+    client.analyze()
+    state = wait_idle(client)
+    assert state["stale"] == []
+    assert state["settings"]["in_force"]["k"]["all"] == 2
+    assert [problem["code"] for problem in state["problems"]] == ["edits_not_repeated"]
+    by_hand = analysis_settings({**SETTINGS.model_dump(), "cluster": {"levels": 2, "k": {"all": 2}}})
+    with open_scan(made[0]) as opened:
+        expected = analyze(opened, by_hand).label_maps
+    assert np.array_equal(client.get(["label_maps"])["label_maps"].values, expected)
+    client.undo()
+    state = client.state()
+    assert np.array_equal(client.get(["label_maps"])["label_maps"].values, labels)
+    assert state["stale"] == ["hierarchy", "patterns", "manifold"]
+    assert [node["title"] for node in state["tree"] if node["title"]] == ["film"]
+
+
+def test_a_region_is_analysed_alone_and_saved_with_its_records(made, serve):
+    client = serve(made[1])
+    client.set("outer", 40.0)
+    client.analyze((4, 22, 6, 30))
+    state = wait_idle(client)
+    assert state["edits"]["undo_text"] == "region"
+    labels = client.get(["label_maps"])["label_maps"].values
+    assert (labels[:, 4:22, 6:30] >= 0).all()
+    assert (labels >= 0).sum() == labels.shape[0] * 18 * 24
+    saved = open_result(client.save())
+    assert saved.path.name == "scan.region.result.h5"
+    assert saved.attrs["settings"]["roi"] == [4, 22, 6, 30]
+    assert [record["parameter"] for record in saved.attrs["overrides"]] == ["outer_px"]
+    assert saved.array_attrs["mask"]["outer_px"] == 40.0
+
+
+def test_an_analysis_that_is_cancelled_leaves_what_was_there(made, serve):
+    client = serve(made[1])
+    before = client.get(["label_maps"])["label_maps"]
+    client.set("disk", 9.0)
+    client.analyze()
+    with pytest.raises(LivestemError, match="An analysis is running"):
+        client.split("1", 2)
+    client.cancel()
+    state = wait_idle(client)
+    assert state["problems"][-1]["code"] == "analysis_cancelled"
+    assert client.get(["label_maps"], {"label_maps": before.version}) == {}
+    assert state["stale"][0] == "align"
+
+
+def test_hide_and_move_are_edits_like_the_others(made, serve):
+    client = serve(made[1])
+    client.split("1", 2)
+    client.hide(["1.1"])
+    assert tree_of(client)["1.1"]["hidden"]
+    client.move("1.2", "2")
+    assert not any(name.startswith("1.") for name in tree_of(client))
+    assert client.state()["edits"]["undo_text"] == "move 1.2 onto 2"
+    client.undo()
+    assert tree_of(client)["1.1"]["hidden"]
+
+
+def test_the_preview_of_a_mask_counts_pixels_and_estimates_what_would_change(made, serve):
+    client = serve(made[1])
+    in_force = client.state()["settings"]["in_force"]
+    same = client.preview_mask()
+    assert same.header["changed_share"] == 0.0
+    assert same.header["n_features"] == in_force["n_features"]
+    other = client.preview_mask(
+        inner=in_force["inner_px"] + 5, outer=in_force["inner_px"] + 12, threshold=0.5
+    )
+    ring = other.array("ring")
+    assert other.header["n_ring"] == ring.sum() < same.header["n_ring"]
+    assert (other.array("features") & ~ring).sum() == 0
+    assert 0.0 <= other.header["changed_share"] <= 1.0
+    assert other.header["n_sample"] == 1024
+    with pytest.raises(LivestemError, match="too thin"):
+        client.preview_mask(inner=30.0, outer=31.0)
+
+
+def test_the_estimate_is_near_what_a_re_run_changes(made, serve):
+    client = serve(made[1])
+    before = client.get(["label_maps"])["label_maps"].values[0]
+    in_force = client.state()["settings"]["in_force"]
+    inner = in_force["inner_px"] + 8
+    said = client.preview_mask(inner=inner).header["changed_share"]
+    client.set("inner", inner)
+    client.set("K", {"all": in_force["k"]["all"]})
+    client.analyze()
+    wait_idle(client)
+    after = client.get(["label_maps"])["label_maps"].values[0]
+    mapped = {old: np.bincount(after[before == old]).argmax() for old in np.unique(before)}
+    changed = np.mean([mapped[old] != new for old, new in zip(before.ravel(), after.ravel(), strict=True)])
+    assert said == pytest.approx(changed, abs=0.15)
+
+
+def test_a_calibration_wins_and_is_kept_beside_the_file(made, serve):
+    raw, path = made
+    client = serve(path)
+    client.calibrate((2.0, 3.0), 0.25)
+    try:
+        state = client.state()
+        assert state["scan"]["calibration"]["scan_step_yx_nm"] == [2.0, 3.0]
+        assert (state["q_per_px_inv_nm"], state["scan"]["calibration"]["q_source"]) == (0.25, "user")
+        again = serve(path).state()
+        assert again["q_per_px_inv_nm"] == 0.25
+        with open_scan(raw) as scan:
+            assert scan.info.calibration.q_per_px_inv_nm == 0.25
+            scan.refresh()
+            assert scan.info.calibration.scan_step_yx_nm == (2.0, 3.0)
+        with pytest.raises(LivestemError, match="positive number in 1/nm"):
+            client.calibrate(None, -1.0)
+    finally:
+        for file in raw.parent.glob("*.session.json"):
+            file.unlink()
+
+
+def test_a_source_that_has_moved_is_located(made, serve, tmp_path):
+    raw, path = made
+    alone = tmp_path / "alone.result.h5"
+    alone.write_bytes(path.read_bytes())
+    away = raw.with_name("elsewhere_x36_y30.raw")
+    raw.rename(away)
+    try:
+        client = serve(alone)
+        assert client.state()["source"]["is_there"] is False
+        other = simulate(tmp_path, (30, 36), seed=5)
+        with pytest.raises(LivestemError, match="is not what the result was made of"):
+            client.locate(str(other.raw))
+        client.locate(str(away))
+        assert client.state()["source"] == {"path": str(away), "is_there": True}
+        assert client.state()["problems"] == []
+        client.split("1", 2)
+        assert serve(alone).state()["source"]["is_there"], "it is remembered"
+    finally:
+        away.rename(raw)
+
+
+def test_requests_can_be_sent_without_waiting(made, serve):
+    client = serve(made[1])
+    number, wrong = client.submit("preview", node="1", k=2), client.submit("preview", node="9", k=2)
+    assert client.state()["shows"] == "final", "others are answered meanwhile"
+    replies = {}
+    while len(replies) < 2:
+        client.wait_state(10)
+        replies |= client.replies()
+    assert replies[number].array("labels").shape == (30, 36)
+    assert "no node 9" in str(replies[wrong])

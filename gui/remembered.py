@@ -1,0 +1,71 @@
+"""What the window remembers from one day to the next: sizes, places, theme, recent files."""
+
+import contextlib
+from pathlib import Path
+
+from pyqtgraph.Qt import QtCore, QtWidgets
+
+from gui.theme import Theme
+
+MOST_RECENT = 8
+
+
+class Remembered:
+    """One settings file; values that cannot be used any more are passed over.
+
+    Parameters
+    ----------
+    path
+        The file; None: where the system keeps settings of programs.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        kind = QtCore.QSettings.Format.IniFormat
+        if path is not None:
+            self._settings = QtCore.QSettings(str(path), kind)
+        else:
+            self._settings = QtCore.QSettings(kind, QtCore.QSettings.Scope.UserScope, "livestem", "window")
+
+    @property
+    def theme(self) -> Theme:
+        """The chosen look; dark at first."""
+        with contextlib.suppress(ValueError):
+            return Theme(str(self._settings.value("theme", Theme.DARK)))
+        return Theme.DARK
+
+    @theme.setter
+    def theme(self, chosen: Theme) -> None:
+        self._settings.setValue("theme", str(chosen))
+        self._settings.sync()
+
+    @property
+    def recent(self) -> tuple[Path, ...]:
+        """Files that were opened, newest first; those that are gone are left out."""
+        value = self._settings.value("recent") or []
+        texts = [value] if isinstance(value, str) else list(value)
+        return tuple(path for path in map(Path, texts) if path.is_file())[:MOST_RECENT]
+
+    def add_recent(self, path: Path) -> None:
+        """Put a file first."""
+        path = path.resolve()
+        kept = [path, *(other for other in self.recent if other != path)][:MOST_RECENT]
+        self._settings.setValue("recent", [str(entry) for entry in kept])
+        self._settings.sync()
+
+    def restore(self, window: QtWidgets.QMainWindow) -> bool:
+        """Give the window and its splitters their sizes back; False where none are remembered."""
+        geometry = self._settings.value("geometry")
+        if not isinstance(geometry, QtCore.QByteArray) or not window.restoreGeometry(geometry):
+            return False
+        for number, splitter in enumerate(window.findChildren(QtWidgets.QSplitter)):
+            state = self._settings.value(f"splitter/{number}")
+            if isinstance(state, QtCore.QByteArray):
+                splitter.restoreState(state)
+        return True
+
+    def keep(self, window: QtWidgets.QMainWindow) -> None:
+        """Note sizes and places."""
+        self._settings.setValue("geometry", window.saveGeometry())
+        for number, splitter in enumerate(window.findChildren(QtWidgets.QSplitter)):
+            self._settings.setValue(f"splitter/{number}", splitter.saveState())
+        self._settings.sync()
