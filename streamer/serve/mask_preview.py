@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from streamer.cluster.lloyd import group_means, refine
 from streamer.errors import LivestemError
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.mask import FeatureMask, decide_mask
+from streamer.kernels.mask import FeatureMask, decide_mask, noise_scale
 from streamer.live.overrides import MIN_RING_PX
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import ClusterNode
@@ -57,7 +57,7 @@ def preview_mask(
     if np.array_equal(mask.features, present):
         share = 0.0
     elif scan is not None and snapshot.tree and mask.features.any() and "label_maps" in snapshot.arrays:
-        share, n_sample = _changed_share(snapshot, scan, present, mask.features)
+        share, n_sample = _changed_share(snapshot, scan, present, mask)
     arrays = (NamedArray("ring", mask.ring), NamedArray("features", mask.features))
     return arrays, {
         "n_features": int(mask.features.sum()),
@@ -92,11 +92,12 @@ def _mask(snapshot: LiveSnapshot, wanted: WantedMask, settings: MaskSettings) ->
         wanted.threshold,
         settings.max_features,
         settings.rule,
+        settings.weighting,
     )
 
 
 def _changed_share(
-    snapshot: LiveSnapshot, scan: ScanFile, old: NDArray[np.bool_], new: NDArray[np.bool_]
+    snapshot: LiveSnapshot, scan: ScanFile, old: NDArray[np.bool_], new: FeatureMask
 ) -> tuple[float | None, int]:
     leaf_map = snapshot.arrays["label_maps"].values[-1]
     com_yx = snapshot.arrays["com_yx"].values
@@ -106,16 +107,18 @@ def _changed_share(
         return None, 0
     where = np.zeros(leaf_map.size, np.bool_)
     where[chosen] = True
-    pixels = np.flatnonzero(old | new)
+    pixels = np.flatnonzero(old | new.features)
     blocks = passed(scan, com_yx, where.reshape(leaf_map.shape), pixels=pixels)
     features = np.concatenate([out.features.copy() for _, out in blocks])
     if len(features) != len(chosen):
         return None, 0
     leaves = leaf_map.ravel()[chosen]
-    labels = [
-        settled_leaves(np.ascontiguousarray(features[:, mask.ravel()[pixels]]), leaves, snapshot.tree)
-        for mask in (old, new)
-    ]
+    means = snapshot.arrays["mean_pattern"].values.ravel()[pixels]
+    labels = []
+    for mask in (old, new.features):
+        own = mask.ravel()[pixels]
+        scale = noise_scale(means[own]) if np.ptp(new.scale) > 0 else np.float32(1)
+        labels.append(settled_leaves(features[:, own] * scale, leaves, snapshot.tree))
     return float((labels[0] != labels[1]).mean()), len(chosen)
 
 
