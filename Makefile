@@ -7,13 +7,20 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test setup lint types layers check benchmark pictures soak bench-peers bench-physics interop clean
+.PHONY: demo test test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop bench-physics clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
 
 test: setup
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+
+# Mouse and keys on a virtual X display instead of offscreen.
+test-xvfb: setup
+	WITH_XVFB=1 bash scripts/system_libraries.sh
+	LIVESTEM_TEST_PLATFORM=xcb xvfb-run -a -s "-screen 0 1920x1200x24 -dpi 96" \
+		$(BIN)/python -m pytest tests/widgets/test_window.py tests/widgets/test_linking.py \
+		tests/widgets/test_manifold.py tests/widgets/test_tools.py
 
 setup: $(VENV)/.ready
 

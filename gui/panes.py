@@ -74,6 +74,7 @@ class Panes(QtWidgets.QSplitter):
         for widget in (self.tree, self.table):
             self._tree_or_table.addWidget(widget)
         self.table_switch = QtWidgets.QToolButton()
+        self.table_switch.setObjectName("corner")
         self.table_switch.setText(texts.TABLE)
         self.table_switch.setToolTip(texts.TABLE_TIP)
         self.table_switch.setAccessibleName(texts.TABLE_TIP)

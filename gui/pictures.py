@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 STATES = ("waiting", "scanning", "analysing", "done", "fault")
 FREE = "tcp://127.0.0.1:*"
 SCAN_S = 8.0
+STEADY_S = 1.0
 SHARE_SCANNING = 0.43
 SHARE_FAULT = 0.6
 WITHIN_S = 180.0
@@ -86,7 +88,8 @@ def show_states(
     raw = json.loads(made.stdout)["raw"]
     with _window(work, window_px) as (window, refresh, listen):
         scene = _Scene(window, refresh, look)
-        scene.show("waiting", lambda now: scene.phase(now) is Phase.WAITING and now.status.kernels_share == 1)
+        ready = _Steady(lambda now: scene.phase(now) is Phase.WAITING and now.status.kernels_share == 1)
+        scene.show("waiting", ready)
         send = [*PROGRAM, "replay", raw, "--to", listen, "--rate", f"{size * size / scan_s:g}"]
         with _running(send):
             scene.show("scanning", lambda now: scene.is_scanned(now, SHARE_SCANNING))
@@ -94,6 +97,21 @@ def show_states(
             scene.show("done", lambda now: scene.phase(now) is Phase.DONE)
         with _running([*send, "--fault", f"stop:{SHARE_FAULT}"]):
             scene.show("fault", lambda now: scene.phase(now) is Phase.STREAM_LOST)
+
+
+class _Steady:
+    """Whether something has been so for `STEADY_S`: an engine that starts has not yet said that it compiles."""
+
+    def __init__(self, is_so: Callable[["Snapshot"], bool]) -> None:
+        self._is_so = is_so
+        self._since: float | None = None
+
+    def __call__(self, snapshot: "Snapshot") -> bool:
+        if not self._is_so(snapshot):
+            self._since = None
+            return False
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since > STEADY_S
 
 
 class _Scene:

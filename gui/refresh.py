@@ -29,6 +29,7 @@ from gui.presenters.status import EngineStatus
 from gui.requests import NOT_ANSWERED, TOO_MANY, RequestQueue
 from streamer.client import EngineClient
 from streamer.errors import EngineUnreachable, LivestemError, WireError
+from streamer.model import EngineState
 from streamer.security.keys import ClientKeys
 
 logger = logging.getLogger("livestem.window")
@@ -39,6 +40,13 @@ SILENCE_S = 2.0
 ANSWER_S = 2.0
 RETRY_S = 1.0
 HISTORY_S = 120
+
+PERIOD_WHILE_RUNNING_S = 0.2
+"""During a scan an array is got at most so often: drawings are dropped, never data."""
+LONGER_PERIODS_S: dict[str, float] = dict.fromkeys(
+    ("cluster_patterns", "mean_pattern", "com_yx", "elbow", "radial_std"), 1.0
+)
+"""Of arrays that are large or change little."""
 
 DISPLAYED_ARRAYS = (
     "label_maps",
@@ -97,6 +105,7 @@ class RefreshThread:
         self._requests = RequestQueue()
         self._history: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
         self._pull_not_before = 0.0
+        self._pulled_at: dict[str, float] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -261,6 +270,9 @@ class RefreshThread:
             held = self._snapshot.arrays.get(name)
             if self._stopping.is_set() or name not in versions or (held and held.version == versions[name]):
                 continue
+            if held and self._is_too_soon(name):
+                continue
+            self._pulled_at[name] = self._clock()
             since = {} if held is None else {name: held.version}
             reply = client.request("get", timeout_s=ANSWER_S, names=[name], since=since)
             if reply.arrays:
@@ -270,6 +282,13 @@ class RefreshThread:
         # Half the time at most goes into pulling: a slow line makes the window slower, not the engine.
         now = self._clock()
         self._pull_not_before = now + (now - started)
+
+    def _is_too_soon(self, name: str) -> bool:
+        """Whether a newer version can wait: it comes with the next look, and at once when the scan ends."""
+        if self._snapshot.status.state is not EngineState.RUNNING:
+            return False
+        period_s = LONGER_PERIODS_S.get(name, PERIOD_WHILE_RUNNING_S)
+        return self._clock() - self._pulled_at.get(name, -period_s) < period_s
 
     def _answer_pattern(self, client: EngineClient, *, again: bool = False) -> None:
         """Get what is wanted; a pattern that was not there yet is asked for again with every new state."""

@@ -125,6 +125,7 @@ QLabel#message {{ color: {now.text_dim}; }}
 QPushButton, QToolButton {{ background: {now.button}; border: 1px solid {now.edge}; border-radius: 4px; }}
 QPushButton {{ padding: 4px 11px; }}
 QToolButton {{ padding: 2px 7px; }}
+QToolButton#corner {{ padding: 0px 6px; font-size: {SMALL_PX}px; }}
 QPushButton:hover, QToolButton:hover {{ background: {now.hover}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {now.curve}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {now.text_off}; background: {now.raised}; }}

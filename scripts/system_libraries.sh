@@ -21,7 +21,7 @@ install() { # who needs them, packages...
 
 # library:package
 needed=(libgthread-2.0.so.0:libglib2.0-0 libGL.so.1:libgl1 libfontconfig.so.1:libfontconfig1)
-if [ -n "${DISPLAY:-}" ]; then # a window on a real or virtual X display needs more
+if [ -n "${DISPLAY:-}${WITH_XVFB:-}" ]; then # a window on a real or virtual X display needs more
     needed+=(libdbus-1.so.3:libdbus-1-3 libxkbcommon-x11.so.0:libxkbcommon-x11-0 libxcb-icccm.so.4:libxcb-icccm4
         libxcb-image.so.0:libxcb-image0 libxcb-keysyms.so.1:libxcb-keysyms1
         libxcb-render-util.so.0:libxcb-render-util0 libxcb-xinerama.so.0:libxcb-xinerama0
@@ -33,6 +33,9 @@ missing=()
 for pair in "${needed[@]}"; do
     grep -qF "${pair%%:*}" <<<"$present" || missing+=("${pair##*:}")
 done
+if [ -n "${WITH_XVFB:-}" ] && ! command -v xvfb-run >/dev/null; then
+    missing+=(xvfb xauth)
+fi
 install "Qt needs it" ${missing[@]+"${missing[@]}"} || exit 1
 
 # Without a compiler the test of the C example is skipped whatever else is there; without the header too.

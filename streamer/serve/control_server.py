@@ -238,11 +238,13 @@ class ControlServer:
 
     def _check_received(self, y: int, x: int) -> None:
         """Refuse what has not come yet: the recording holds zeros there."""
-        received = self._served.snapshot.arrays.get("received")
-        if received is None:
-            return
-        n_y, n_x = received.values.shape
-        if 0 <= y < n_y and 0 <= x < n_x and not received.values[y, x]:
+        seen, stored = self._served.snapshot.arrays.get("received"), self._scan().received
+        n_y, n_x = stored.shape
+        if not (0 <= y < n_y and 0 <= x < n_x):
+            return  # said by whoever reads it
+        # What the live view has passed over is in the recording; its marks are read when the scan has ended.
+        is_seen = seen is not None and seen.values.shape == stored.shape and bool(seen.values[y, x])
+        if not is_seen and not stored[y, x]:
             raise LivestemError(f"No pattern at y {y}, x {x} yet. Choose a position that has been scanned.")
 
     def _begin_computation(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:

@@ -52,6 +52,8 @@ def open_window(qtbot) -> Iterator[Callable[..., MainWindow]]:
         window.resize(*size)
         with qtbot.waitExposed(window):
             window.show()
+        # A bare X server has no window manager that would make it the active one; keys need that.
+        QtWidgets.QApplication.setActiveWindow(window)
         window.tick()
         return window
 

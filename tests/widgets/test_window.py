@@ -296,3 +296,26 @@ def test_another_scan_starts_with_nothing_selected(open_window, source):
     window.tick()
     assert window.selection.node_id is None
     assert source.asked[-1] is None
+
+
+KEYS_OF_ACTIONS = [(spec.name, key) for spec in ACTIONS for key in spec.keys]
+
+
+@pytest.mark.parametrize(("name", "key"), KEYS_OF_ACTIONS)
+def test_every_key_triggers_its_action(open_window, source, name, key):
+    window = open_window(source)
+    action = window.actions_by_name[name]
+    action.setEnabled(True)
+    action.triggered.disconnect()
+    seen = []
+    action.triggered.connect(lambda: seen.append(name))
+    pressed = QtGui.QKeySequence(key)[0]
+    modifiers = Qt.KeyboardModifiers(pressed & int(Qt.KeyboardModifier.KeyboardModifierMask))
+    QtTest.QTest.keyClick(window, Qt.Key(pressed & ~int(Qt.KeyboardModifier.KeyboardModifierMask)), modifiers)
+    assert seen == [name]
+
+
+def test_no_two_actions_share_a_key_and_every_one_has_words():
+    keys = [QtGui.QKeySequence(key).toString() for _, key in KEYS_OF_ACTIONS]
+    assert len(keys) == len(set(keys))
+    assert all(spec.text and spec.tip and spec.keys for spec in ACTIONS)
