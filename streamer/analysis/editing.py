@@ -19,7 +19,7 @@ from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import Aligned, align_scan, choose_mask, extract
 from streamer.analysis.result_file import AnalysisResult
 from streamer.analysis.run import division_rules
-from streamer.cluster.divisive import Hierarchy
+from streamer.cluster.divisive import DivisionRules, Hierarchy
 from streamer.cluster.edits import apply_edits, node_named
 from streamer.cluster.elbow import Elbow
 from streamer.cluster.tree import ClusterTree
@@ -154,7 +154,7 @@ class EditSession:
         """
         with self._working() as executor:
             features = self._prepare(executor).features
-            rules = division_rules(self._settings)
+            rules = self._rules
             seed = self._settings.seed
             hierarchy = apply_edits(self.hierarchy, (edit,), features, rules, seed, executor)
         step = EditStep(hierarchy, (*self._steps[self._now].edits, edit))
@@ -182,7 +182,7 @@ class EditSession:
         node = node_named(self.hierarchy.tree, node_name)
         with self._working() as executor:
             features = self._prepare(executor).features
-            rules = replace(division_rules(self._settings), levels=node.level + 1)
+            rules = replace(self._rules, levels=node.level + 1)
             hierarchy = apply_edits(self.hierarchy, (edit,), features, rules, self._settings.seed, executor)
         node = node_named(hierarchy.tree, node_name)
         children = [child.id for child in hierarchy.tree.children(node.id)] or [node.id]
@@ -236,6 +236,10 @@ class EditSession:
     def _members_key(hierarchy: Hierarchy, node_id: int) -> bytes:
         """The same for nodes with the same patterns, before and after an edit."""
         return np.packbits(np.isin(hierarchy.leaf_of, hierarchy.tree.leaf_ids_below(node_id))).tobytes()
+
+    @property
+    def _rules(self) -> DivisionRules:
+        return division_rules(self._settings, self._usable, self._scan.info.scan_shape)
 
     def _prepare(self, executor: Executor) -> _Prepared:
         if self._prepared is None:

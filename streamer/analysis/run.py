@@ -32,6 +32,7 @@ from streamer.analysis.preprocess import (
     patch_side,
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
+from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
@@ -121,7 +122,8 @@ def analyze(
         with clock.stage("hierarchy", progress) as told:
             # Neither fills all processors all the time.
             pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor)
-            hierarchy = _divide(extracted, settings, executor, told, cancel)
+            rules = division_rules(settings, aligned.usable, scan.info.scan_shape)
+            hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
         with clock.stage("momentum", progress):
             momentum = pixels.result()
         leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
@@ -155,11 +157,11 @@ def analyze(
 def _divide(
     extracted: Extracted,
     settings: AnalysisSettings,
+    rules: DivisionRules,
     executor: Executor,
     told: Callable[[float], None],
     cancel: Cancel,
 ) -> Hierarchy:
-    rules = division_rules(settings)
 
     def node_begins(_: str, fraction: float) -> None:
         cancel.check()
@@ -169,10 +171,13 @@ def _divide(
     return apply_edits(hierarchy, settings.edits, extracted.features, rules, settings.seed, executor)
 
 
-def division_rules(settings: AnalysisSettings) -> DivisionRules:
-    """The hierarchy's settings as its rules."""
+def division_rules(
+    settings: AnalysisSettings, usable: NDArray[np.bool_], scan_shape: tuple[int, int]
+) -> DivisionRules:
+    """The hierarchy's settings as its rules, for the usable positions (n,) of a scan."""
     cluster = settings.cluster
-    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k)
+    pairs = neighbour_pairs(np.flatnonzero(usable), scan_shape)
+    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs)
 
 
 def _momentum(

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
-from streamer.cluster.lloyd import about_mean, kmeans
+from streamer.cluster.lloyd import Clustering, about_mean, kmeans
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
-from streamer.model import ClusterNode
+from streamer.model import LABEL_NOT_VISITED, ClusterNode
+
+CLEAR_GAIN = 0.2
+"""Share of a node's inertia: a split that takes more away needs no map to be believed."""
+MIN_COHERENCE = 4.0
+"""Standard deviations of chance by which neighbours must agree, else the split is one of noise."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,16 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class DivisionRules:
-    """When and how a node is split: see `streamer.settings.ClusterSettings`."""
+    """When and how a node is split: see `streamer.settings.ClusterSettings`.
+
+    `neighbours` (m, 2): rows of vectors that are next to each other on the map, see `cluster.coherence`; None: no map.
+    """
 
     levels: int
     k_max: int
     min_patterns: int
     k_by_name: dict[str, int] = field(default_factory=dict)
+    neighbours: NDArray[np.int64] | None = None
 
 
 Progress = Callable[[str, float], None]
@@ -107,11 +117,17 @@ def divide_leaf(
         inside = features if len(members) == len(features) else features[members]
         rng = np.random.default_rng([seed, *node.name.encode()])
         k, elbow = _number_of_children(inside, node, rules, rng, executor)
+        clustering = kmeans(inside, k, rng, executor) if k > 1 else None
+        if (
+            clustering
+            and node.name not in rules.k_by_name
+            and _is_noise(clustering, elbow, members, rules, len(features))
+        ):
+            k, elbow, clustering = 1, replace(elbow, k=1), None
         elbows[node.id] = elbow
         tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
-        if k == 1:
+        if clustering is None:
             continue
-        clustering = kmeans(inside, k, rng, executor)
         centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
@@ -129,6 +145,18 @@ def divide_leaf(
             if child.level < rules.levels:
                 queue.append(child.id)
     return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
+
+
+def _is_noise(
+    clustering: Clustering, elbow: Elbow, members: NDArray[np.int64], rules: DivisionRules, n: int
+) -> bool:
+    """Whether a split that gains little does not show on the map either."""
+    gain = 1.0 - elbow.wss[clustering.k - 1] / max(float(elbow.wss[0]), np.finfo(np.float64).tiny)
+    if rules.neighbours is None or gain >= CLEAR_GAIN:
+        return False
+    labels = np.full(n, LABEL_NOT_VISITED, np.int32)
+    labels[members] = clustering.labels
+    return coherence(labels, rules.neighbours) < MIN_COHERENCE
 
 
 def _number_of_children(

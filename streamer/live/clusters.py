@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
@@ -132,7 +133,9 @@ class LiveClusters:
         other.families = {parent: replace(family) for parent, family in self.families.items()}
         return other
 
-    def close(self, features: NDArray[np.float32], order: NDArray[np.int64]) -> None:
+    def close(
+        self, features: NDArray[np.float32], order: NDArray[np.int64], scan_shape: tuple[int, int]
+    ) -> None:
         """Cluster all patterns (n, n_features) of these scan positions (n,) as the analysis does.
 
         The outcome depends on the patterns alone, neither on the order in which they came nor on what the
@@ -147,14 +150,15 @@ class LiveClusters:
         in_order = bool((np.diff(order) > 0).all())
         vectors = features if in_order else features[by_place]
         root_k = {name: k for name, k in self.k_by_name.items() if name == ROOT_NAME}
-        hierarchy = divide(vectors, DivisionRules(2, self.k_max, self.min_patterns, root_k), self.seed)
+        pairs = neighbour_pairs(np.sort(order[:n]), scan_shape)
+        rules = DivisionRules(2, self.k_max, self.min_patterns, root_k, pairs)
+        hierarchy = divide(vectors, rules, self.seed)
         first = _first_level(hierarchy)
         identities = _matched(first, before[0][by_place], len(hierarchy.tree.children(ROOT_ID)))
         if root_k != self.k_by_name:  # names of children are known only now
             named = {str(i + 1): str(identity + 1) for i, identity in enumerate(identities.tolist())}
             wanted = {mine: self.k_by_name[own] for mine, own in named.items() if own in self.k_by_name}
-            rules = DivisionRules(2, self.k_max, self.min_patterns, {**root_k, **wanted})
-            hierarchy = divide(vectors, rules, self.seed)
+            hierarchy = divide(vectors, replace(rules, k_by_name={**root_k, **wanted}), self.seed)
         self._take_hierarchy(hierarchy, identities, before, by_place)
         self.changed_share = _changed(self.labels[:, :n], before)
         self._stack = None

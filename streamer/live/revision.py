@@ -169,7 +169,7 @@ class Revision:
         if self.cluster and self.model.mask is not None and self.n:
             self.clusters.k_by_name = self.overrides.k
             if self.close:
-                self.clusters.close(self.features[: self.n], self.order)
+                self.clusters.close(self.features[: self.n], self.order, self.info.scan_shape)
             else:
                 self.clusters.maintain(self.features[: self.n])
         return self
