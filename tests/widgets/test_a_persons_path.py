@@ -28,6 +28,7 @@ def engine(tmp_path):
     with EngineProcess(arguments) as running:
         ends = running.wait_ready()
         yield running, ends
+        assert running.release(wait_s=60)
 
 
 @pytest.fixture
