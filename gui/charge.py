@@ -13,11 +13,13 @@ from gui.panes import Panes
 from gui.presenters import charge, spots, texts, tree_prompts
 from gui.presenters.calibration import CalibrationEntry, calibration_request, entry_of
 from gui.presenters.charge import Draft
+from gui.presenters.memo import Memo
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Link, Request, Snapshot, SnapshotSource
 from gui.presenters.status import EngineStatus
 from gui.presenters.tree_prompts import Prompt, PromptKind
 from gui.widgets.calibration_panel import CalibrationPanel
+from streamer.model import ClusterNode
 
 MAX_SPOTS = 4
 
@@ -49,6 +51,8 @@ class Charge:
         self.panel = CalibrationPanel()
         self._awaited: tuple[str, int] | None = None
         self._asked: dict[str, Any] = {}
+        self._followed: object = None
+        self._memo = Memo()
         self._panes: Panes | None = None
         self._actions: dict[str, QtWidgets.QAction] = {}
 
@@ -124,6 +128,10 @@ class Charge:
         """Take over what the engine has answered, and ask for what is wanted now."""
         self._settle(snapshot)
         selection = self._window.selection
+        seen = (snapshot.sequence, selection, self.draft)
+        if seen == self._followed:
+            return
+        self._followed = seen
         if snapshot.link is Link.CONNECTED:
             if selection.region is not None and snapshot.values("com_yx") is not None:
                 self._ask_once(spots.region_request(selection.region, selection.region_key))
@@ -204,7 +212,7 @@ class Charge:
         for name, text in (("undo", texts.undo_action), ("redo", texts.redo_action)):
             what = getattr(status.edits, f"{name}_text", "") if status.edits else ""
             self._actions[name].setToolTip(text(what))
-        tiny = tree_prompts.tiny_cluster(snapshot) if "split" in can else None
+        tiny = self._tiny(snapshot) if "split" in can else None
         offer = texts.tiny_offer(*tiny) if tiny is not None else ""
         note = charge.why_not(snapshot) if status.tree else ""
         saved = snapshot.answers.get("save")
@@ -214,6 +222,10 @@ class Charge:
         panel.prompt.set_view(self.draft.prompt)
         if panel.lines != (offer, note):
             panel.set_lines(offer, note)
+
+    def _tiny(self, snapshot: Snapshot) -> tuple[ClusterNode, ClusterNode] | None:
+        key = (snapshot.status.tree, snapshot.status.shows, snapshot.version("cluster_patterns"))
+        return self._memo.get("tiny", key, lambda: tree_prompts.tiny_cluster(snapshot))
 
     # Ring and threshold.
 
@@ -258,10 +270,10 @@ class Charge:
     def _release(self) -> None:
         for name in ("ring", "threshold"):
             self._ask(Request("release", {"name": name}))
-        self._set(replace(self.draft.without_mask(), hint="", shows_mask=False))
+        self._set(replace(self.draft.without_mask(), hint="", shows_mask=self.draft.pins_mask))
 
     def _show_mask(self, shows: bool) -> None:
-        draft = replace(self.draft, shows_mask=shows)
+        draft = replace(self.draft, shows_mask=shows, pins_mask=shows)
         if shows:
             self._ask(charge.mask_preview(self._status, draft))
         self._set(draft)
@@ -336,7 +348,7 @@ class Charge:
             self._ask(tree_prompts.hide_request(node))
 
     def _take_offer(self) -> None:
-        tiny = tree_prompts.tiny_cluster(self._snapshot)
+        tiny = self._tiny(self._snapshot)
         if tiny is not None:
             self._ask(Request("merge", {"nodes": [tiny[1].name, tiny[0].name]}))
 

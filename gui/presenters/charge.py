@@ -26,7 +26,7 @@ class Draft:
     """Values under the mouse that the engine has not been asked to follow, and what is being asked.
 
     ``k`` belongs to the node ``k_node``; ``hint`` says why a wish was refused; ``shows_mask`` paints the feature
-    pixels over the pattern.
+    pixels over the pattern as long as another mask than that in force is tried, ``pins_mask`` always.
     """
 
     inner_px: float | None = None
@@ -37,7 +37,7 @@ class Draft:
     prompt: Prompt | None = None
     hint: str = ""
     shows_mask: bool = False
-    calibrating: bool = False
+    pins_mask: bool = False
 
     @property
     def has_mask(self) -> bool:
@@ -183,9 +183,18 @@ def mask_preview(status: EngineStatus, draft: Draft) -> Request | None:
 
 
 def mask_answer(snapshot: Snapshot, draft: Draft) -> Answer | None:
-    """The newest preview of a mask, of whatever place; None where there is none or it was refused."""
+    """The newest preview of a mask; None where there is none, it was refused, or what was tried is in force now."""
     answer = snapshot.answers.get(MASK_SLOT)
-    return answer if answer is not None and not answer.error and draft.shows_mask else None
+    if answer is None or answer.error or not draft.shows_mask or not is_tried(snapshot.status, draft):
+        return None
+    return answer
+
+
+def is_tried(status: EngineStatus, draft: Draft) -> bool:
+    """Whether ring or threshold, as shown, differ from what the clusters were made with."""
+    in_force = (status.in_force.get("inner_px"), status.in_force.get("outer_px"))
+    threshold = threshold_of(status, draft)
+    return ring_of(status, draft) != in_force or threshold != status.in_force.get("threshold")
 
 
 def is_manual(status: EngineStatus) -> bool:

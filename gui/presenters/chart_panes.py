@@ -7,6 +7,7 @@ from gui.presenters import texts
 from gui.presenters.charge import (
     Draft,
     is_manual,
+    is_tried,
     k_previews,
     largest_radius,
     mask_answer,
@@ -47,7 +48,7 @@ def rings_view(snapshot: Snapshot, selection: Selection, memo: Memo, draft: Draf
         hint=draft.hint,
         can_set="inner_more" in possible(snapshot, None, False),
         is_manual=is_manual(status) or draft.has_mask,
-        shows_mask=draft.shows_mask,
+        shows_mask=draft.shows_mask and (draft.pins_mask or is_tried(status, draft)),
         largest_px=largest_radius(status),
     )  # fmt: skip
 

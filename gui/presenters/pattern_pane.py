@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gui.presenters import texts
 from gui.presenters.charge import Draft, mask_answer, ring_of
-from gui.presenters.chart_panes import NO_DRAFT, mask_effect
+from gui.presenters.chart_panes import NO_DRAFT
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
 from gui.presenters.levels import image_bytes, symmetric_levels, to_bytes
@@ -145,13 +145,14 @@ def _kept(snapshot: Snapshot, draft: Draft, memo: Memo) -> KeptPixels | None:
     if not draft.shows_mask:
         return None
     answer = mask_answer(snapshot, draft)
+    if answer is None and not draft.pins_mask:
+        return None
     features = answer.array("features") if answer is not None else snapshot.values("features")
     if features is None:
         return None
     key = ("tried", answer.number) if answer is not None else snapshot.version("features")
-    return KeptPixels(
-        key, memo.get("kept pixels", key, lambda: paint_kept(features)), mask_effect(snapshot, draft)
-    )
+    veil = memo.get("kept pixels", key, lambda: paint_kept(features))
+    return KeptPixels(key, veil, texts.kept_pixels(int(features.sum()), features.size))
 
 
 def paint_kept(features: NDArray[np.bool_]) -> Image:

@@ -477,12 +477,19 @@ def threshold_label(auto: dict[str, Any], threshold: float, *, is_manual: bool) 
 
 def mask_effect(n_features: int, n_pixels: int, changed_share: float | None, n_sample: int) -> str:
     """Such as "kept 2 140 of 16 384 px · would change 3 % of labels (1 024 patterns looked at)"."""
-    kept_pixels = f"kept {count(n_features)} of {count(n_pixels)} px"
+    kept_now = kept_pixels(n_features, n_pixels)
     if changed_share is None:
-        return kept_pixels
+        return kept_now
     if not n_sample:
-        return f"{kept_pixels} · changes nothing"
-    return f"{kept_pixels} · would change {percent(changed_share)} of labels ({count(n_sample)} patterns looked at)"
+        return f"{kept_now} · changes nothing"
+    return (
+        f"{kept_now} · would change {percent(changed_share)} of labels ({count(n_sample)} patterns looked at)"
+    )
+
+
+def kept_pixels(n_features: int, n_pixels: int) -> str:
+    """Such as "kept 2 140 of 16 384 px"."""
+    return f"kept {count(n_features)} of {count(n_pixels)} px"
 
 
 def stale_sentence(stale: tuple[str, ...], seconds: dict[str, float]) -> str:

@@ -87,6 +87,11 @@ class Pane(QtWidgets.QFrame):
         """The title that is shown."""
         return self._title.full_text
 
+    @property
+    def note(self) -> str:
+        """The figure at the right of the title."""
+        return self._note.text()
+
     def pause(self, reason: str) -> None:
         """Show that this pane could not be drawn."""
         self._paused.set_reason(reason)

@@ -13,13 +13,10 @@ from streamer.errors import LivestemError, ScanStopped
 from streamer.formats.scan_file import ScanFile
 from streamer.live.overrides import Overrides, overrides_with, settings_with
 from streamer.model import EngineState, Problem
-from streamer.serve.job_progress import JobProgress
+from streamer.serve.job_progress import SHOWN_AFTER_S, JobProgress
 from streamer.serve.mask_preview import WantedMask, preview_mask
 from streamer.serve.result_session import Answer, ResultSession
 from streamer.settings import AnalysisSettings
-
-SHOWN_AFTER_S = 0.3
-"""What takes no longer than this is not announced: the pill would flicker."""
 
 
 class HandWork:

@@ -16,6 +16,8 @@ USUAL_SHARES = {
     "manifold": 0.05,
 }
 """Of the time of an analysis, where none of this scan has been timed yet (docs/performance.md, stages)."""
+SHOWN_AFTER_S = 0.3
+"""What takes no longer than this is not announced: the pill would flicker."""
 LEAST_FRACTION = 0.02
 """Before this share is done nothing is said of the time left."""
 

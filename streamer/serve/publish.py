@@ -14,6 +14,7 @@ from streamer.model import EngineState, FrameCounters
 from streamer.security.curve import VIEW, protect_server
 from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
+from streamer.serve.job_progress import SHOWN_AFTER_S
 from streamer.wire.control import ControlMessage, encode
 
 if TYPE_CHECKING:
@@ -141,6 +142,8 @@ def _by_hand(engine: "Engine", snapshot: LiveSnapshot) -> dict[str, Any]:
     session = engine.hand.session
     if engine.progress is None and session is not None and (job := session.progress) is not None:
         fields["progress"] = job.to_json()
+        if job.age_s > SHOWN_AFTER_S and engine.state in (EngineState.IDLE, EngineState.LISTENING):
+            fields["state"] = EngineState.ANALYSING.value
     return fields
 
 

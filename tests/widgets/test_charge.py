@@ -110,8 +110,30 @@ def test_dragging_the_threshold_paints_the_pixels_that_are_kept_and_says_how_man
     assert rgb_at(canvas, 30, 99) == pytest.approx(rgb_at(canvas, 30, 99))
     said = rings.controls.effect.full_text
     assert said == "kept 64 of 16\u2009640 px · would change 3 % of labels (1\u2009024 patterns looked at)"
+    assert window.panes.pattern.note == "kept 64 of 16\u2009640 px"
     QtTest.QTest.mouseClick(rings.controls.mask, LEFT)
     assert rgb_at(canvas, 64, 99) == before
+    assert window.width() == 1366, "no line of text widens the window"
+
+
+def test_the_mask_goes_when_the_engine_has_followed_and_stays_where_it_was_asked_for(window, source):
+    rings = window.panes.rings
+    QtTest.QTest.keyClick(window, Qt.Key.Key_Equal)
+    features = np.ones(source.scan.detector_shape, bool)
+    arrays = (NamedArray("ring", features), NamedArray("features", features))
+    source.reply(source.requests[0], arrays=arrays, n_features=1, n_ring=1, changed_share=None, n_sample=0)
+    window.tick()
+    canvas = window.panes.pattern.canvas
+    veiled = rgb_at(canvas, 30, 99)
+    in_force = {**source.state["settings"]["in_force"], "threshold": 0.31}
+    state_with(source, settings={**settings_with(source, threshold=0.31), "in_force": in_force})
+    source.reply(Request("set"))
+    window.tick()
+    bare = rgb_at(canvas, 30, 99)
+    assert bare[1] < veiled[1] - 60
+    source.change(arrays={**source.snapshot.arrays, "features": NamedArray("features", features, 3)})
+    QtTest.QTest.mouseClick(rings.controls.mask, LEFT)
+    assert rgb_at(canvas, 30, 99) == veiled
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def served(result_path):
     free = "tcp://127.0.0.1:*"
     with EngineProcess(["--result", str(result_path), "--publish", free, "--control", free]) as engine:
         yield engine, engine.wait_ready()
+        assert engine.release(wait_s=60)
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_an_engine_that_is_killed_leaves_everything_shown_and_is_found_again(
         assert np.array_equal(window.panes.cluster_map.canvas.shown_image, before)
         assert not window.actions_by_name["split"].isEnabled()
         assert "does not answer" in window.panes.hierarchy.lines[1]
-        engine.release()
+        engine.release(wait_s=60)
         engine = EngineProcess([*arguments, ends.publish, "--control", ends.control])
         engine.wait_ready()
         qtbot.waitUntil(lambda: refresh.latest().link is Link.CONNECTED, timeout=10000)
@@ -186,4 +187,4 @@ def test_an_engine_that_is_killed_leaves_everything_shown_and_is_found_again(
     finally:
         window.close()
         refresh.stop()
-        engine.release()
+        engine.release(wait_s=60)
