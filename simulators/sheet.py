@@ -3,7 +3,7 @@
 A plane turns the phase of the wave by sigma V(r), with V_g = 47.878 V A² f_g exp(-B s²) / A_cell. The metal lies
 between the chalcogens, `height_a` from either, and on that way beam g gains the phase 2 pi s_g z, with the excitation
 error s_g = -g.tan(tau) - lambda g² / 2 as in `simulators.bloch`. First order alone (a weak phase object) would be 17 %
-off for WS2 and WSe2 at 80 kV: tungsten is too heavy for it, and g and -g are not equally bright (decision 17).
+off for WS2 and WSe2 at 80 kV: tungsten is too heavy for it, and g and -g are not equally bright (decision 20).
 """
 
 from dataclasses import dataclass
