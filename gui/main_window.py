@@ -51,6 +51,7 @@ class MainWindow(QtWidgets.QMainWindow):
     ) -> None:
         super().__init__()
         self._remembered = remembered
+        self._was_shown = False
         self.files = WindowFiles(self, remembered, errors.say, opener)
         self._source, self._errors = source, errors
         self._selection, self._options = Selection(), ViewOptions()
@@ -426,6 +427,9 @@ class MainWindow(QtWidgets.QMainWindow):
         super().showEvent(a0)
         # Otherwise the first button has the focus, and it is Stop.
         self.panes.cluster_map.canvas.setFocus()
+        if not self._was_shown and not (self._remembered and self._remembered.is_restored):
+            self.panes.share_out()
+        self._was_shown = True
         self._redraw()
 
     def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:

@@ -63,10 +63,14 @@ class Panes(QtWidgets.QSplitter):
         ]
         for column in self._columns:
             self.addWidget(column)
-        self.setSizes([345, 315, 340])
+        self.share_out()
         self.setHandleWidth(6)
         self.setChildrenCollapsible(False)
         self.slots = self._make_slots()
+
+    def share_out(self) -> None:
+        """Columns as wide as they are meant to be; asked for again when the smallest widths are known."""
+        self.setSizes([345, 315, 340])
 
     def _make_tree_pane(self) -> Pane:
         self.table = NodeTable()
@@ -198,6 +202,7 @@ class Panes(QtWidgets.QSplitter):
         for action in actions:
             button = QtWidgets.QToolButton()
             button.setDefaultAction(action)
+            button.setObjectName("compact")
             button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
             buttons.append(button)
         self.tree_pane.set_tools(buttons)

@@ -136,17 +136,22 @@ class _Scene:
     def show(self, state: str, is_reached: Callable[["Snapshot"], bool]) -> None:
         from pyqtgraph.Qt import QtWidgets
 
-        from gui.snapshot_picture import is_answered, is_loaded, telling_position, wait_until
+        from gui.snapshot_picture import is_loaded, telling_position, wait_until
 
         latest, window = self._refresh.latest, self._window
         wait_until(lambda: is_reached(latest()) and is_loaded(latest()), WITHIN_S)
         position_yx = telling_position(latest())
         if position_yx is not None:
             window.select(window.selection.with_pin(position_yx))
-            wait_until(lambda: is_answered(latest(), position_yx), WITHIN_S)
+            wait_until(lambda: _has_pattern(latest(), position_yx), WITHIN_S)
         window.tick()
         QtWidgets.QApplication.processEvents()
         self._look(state, window)
+
+
+def _has_pattern(snapshot: "Snapshot", position_yx: tuple[int, int]) -> bool:
+    answer = snapshot.pattern
+    return answer is not None and answer.position_yx == position_yx and answer.values is not None
 
 
 @contextmanager

@@ -105,6 +105,7 @@ class RefreshThread:
         self._requests = RequestQueue()
         self._history: deque[tuple[float, float, float]] = deque(maxlen=HISTORY_S)
         self._pull_not_before = 0.0
+        self._asked_anew: set[str] = set()
         self._pulled_at: dict[str, float] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -145,6 +146,7 @@ class RefreshThread:
     def _want(self, which: str, position_yx: tuple[int, int] | None) -> None:
         if position_yx != self._wanted[which]:
             self._wanted[which] = position_yx
+            self._asked_anew.add(which)
             self._wake.set()
 
     def command(self, name: str) -> None:
@@ -298,7 +300,13 @@ class RefreshThread:
             wanted_yx = self._wanted[which]
             if wanted_yx is None:
                 continue
-            if answer is not None and answer.position_yx == wanted_yx and not (again and answer.error):
+            may_have_come = again or which in self._asked_anew
+            self._asked_anew.discard(which)
+            if (
+                answer is not None
+                and answer.position_yx == wanted_yx
+                and not (may_have_come and answer.error)
+            ):
                 continue
             self._publish(
                 **{which: self._ask_pattern(client, wanted_yx, 1 + (answer.version if answer else 0))}

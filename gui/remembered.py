@@ -20,6 +20,7 @@ class Remembered:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self.is_restored = False
         kind = QtCore.QSettings.Format.IniFormat
         if path is not None:
             self._settings = QtCore.QSettings(str(path), kind)
@@ -61,6 +62,7 @@ class Remembered:
             state = self._settings.value(f"splitter/{number}")
             if isinstance(state, QtCore.QByteArray):
                 splitter.restoreState(state)
+        self.is_restored = True
         return True
 
     def keep(self, window: QtWidgets.QMainWindow) -> None:

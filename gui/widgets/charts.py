@@ -7,6 +7,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from gui import theme
 from gui.presenters import texts
 from gui.presenters.views import ElbowView, RingsView, StreamView
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.k_controls import KControls
 from gui.widgets.ring_controls import RingControls
 from streamer.look.scale_bar import nice_length
@@ -20,8 +21,7 @@ class Chart(QtWidgets.QWidget):
     def __init__(self, name: str, axis_x: str, axis_y: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self._note = QtWidgets.QLabel()
-        self._note.setObjectName("note")
+        self._note = ElidedLabel("note")
         self._note.setContentsMargins(8, 4, 8, 0)
         self.plot = pg.PlotWidget(background=theme.look().panel)
         self.plot.setMinimumSize(120, 40)
@@ -46,7 +46,7 @@ class Chart(QtWidgets.QWidget):
         self._message.setText(message)
         self._message.setVisible(bool(message))
         self.plot.setVisible(not message)
-        self._note.setText(note)
+        self._note.set_text(note)
         self._note.setVisible(bool(note))
 
     @property

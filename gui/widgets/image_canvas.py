@@ -234,7 +234,10 @@ class ImageCanvas(pg.GraphicsView):
         painter.resetTransform()
         if self._message:
             painter.setPen(QtGui.QColor(theme.look().text_dim))
-            painter.drawText(self.viewport().rect(), int(Qt.AlignmentFlag.AlignCenter), self._message)
+            area = self.viewport().rect().adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
+            painter.drawText(
+                area, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._message
+            )
         if self._shape[0]:
             painter.setClipRect(self._image_rect())
             self._draw_outline(painter)

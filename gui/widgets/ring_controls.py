@@ -23,6 +23,8 @@ class QuietSpinBox(QtWidgets.QDoubleSpinBox):
         self.setPrefix(f"{name} ")
         self.setSuffix(suffix)
         self.setKeyboardTracking(False)
+        # Arrow keys and wheel step too, and three boxes stand in a narrow column.
+        self.setButtonSymbols(QtWidgets.QAbstractSpinBox.ButtonSymbols.NoButtons)
         self._typing = TypingKeys(self)
         self.valueChanged.connect(self.entered)
 
@@ -61,6 +63,8 @@ class RingControls(QtWidgets.QWidget):
         self.automatic = QtWidgets.QToolButton()
         self.automatic.setText(texts.BACK_TO_AUTO)
         self.automatic.setToolTip(texts.BACK_TO_AUTO_TIP)
+        for button in (self.mask, self.automatic):
+            button.setObjectName("compact")
         self.effect = ElidedLabel("note")
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(4)
