@@ -133,7 +133,7 @@ class MainWindow(QtWidgets.QMainWindow):
             self._selection = self._selection.cleared().with_hover(None)
             self._source.want_pattern(None)
             self._source.want_compared(None)
-        self.charge.follow(snapshot)
+        self._attempt("controls", lambda: self.charge.follow(snapshot), None)
         drawn_from = (
             snapshot.sequence,
             self._selection,

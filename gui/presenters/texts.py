@@ -415,9 +415,7 @@ def members(node: ClusterNode) -> str:
 
 CHARGE_NO_ENGINE = "The engine does not answer; the hierarchy can be changed when it is back."
 CHARGE_READ_ONLY = "This window may only look: the engine was started read-only."
-CHARGE_SCANNING = (
-    "The hierarchy can be changed when the scan has ended and its result is there; K and ring can be set now."
-)
+CHARGE_SCANNING = "Clusters can be edited once the result of this scan is there; ring and K at any time."
 CHARGE_ANALYSING = "The hierarchy can be changed when the analysis that runs has ended, or is cancelled."
 CHARGE_NO_RESULT = "The hierarchy can be changed when there is a result: Analyse makes one."
 THRESHOLD_REFUSED = "The threshold lies between 0 and 100 %."

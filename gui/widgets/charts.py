@@ -52,7 +52,7 @@ class Chart(QtWidgets.QWidget):
     @property
     def note_text(self) -> str:
         """The line above the plot."""
-        return self._note.text()
+        return self._note.full_text
 
 
 class RingsChart(Chart):

@@ -2,6 +2,7 @@
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
+from gui import theme
 from gui.presenters import texts
 from gui.presenters.views import RingsView
 from gui.widgets.elided_label import ElidedLabel
@@ -94,5 +95,5 @@ class RingControls(QtWidgets.QWidget):
         self.automatic.setEnabled(view.can_set and view.is_manual)
         self.mask.setChecked(view.shows_mask)
         self.effect.set_text(view.hint or view.effect)
-        self.effect.setProperty("severity", "amber" if view.hint else "")
+        self.effect.setStyleSheet(f"color: {theme.look().amber};" if view.hint else "")
         self.effect.setVisible(bool(view.hint or view.effect))

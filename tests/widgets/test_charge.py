@@ -193,7 +193,7 @@ def test_during_a_scan_k_is_set_live_and_the_hierarchy_waits_with_a_sentence(ope
     QtTest.QTest.keyClick(window, Qt.Key.Key_Return, CTRL)
     assert set_values(source)["K"] == {"all": 2}
     assert asked(source, "preview") == [], "the engine has no previews while it scans"
-    assert "when the scan has ended" in window.panes.hierarchy.lines[1]
+    assert "once the result of this scan is there" in window.panes.hierarchy.lines[1]
     for name in ("split", "merge", "rename", "hide", "move", "save_result"):
         assert not window.actions_by_name[name].isEnabled()
 
