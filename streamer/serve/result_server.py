@@ -9,11 +9,11 @@ from typing import Any
 import zmq
 
 from streamer.analysis.result_file import is_result, open_result
-from streamer.errors import FileFormatError, LivestemError, ResultError
+from streamer.errors import FileFormatError, LivestemError, RecordingError, ResultError
 from streamer.formats.open_scan import open_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
-from streamer.formats.side_settings import calibrated, read_side, take_side_settings, write_side
+from streamer.formats.side_settings import calibrated, read_side, side_path, take_side_settings, write_side
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import FinishReason, FrameCounters, Problem, ScanInfo
 from streamer.security.key_check import KeyCheck
@@ -64,6 +64,7 @@ class ResultServer:
         self._scan: ScanFile | None = None
         self._published_s = -PUBLISH_PERIOD_S
         self._source = ""
+        self._kept: list[dict[str, Any]] = []
         self._recording: str | None = None
         self._result: str | None = None
         self._finish_reason: str | None = None
@@ -91,7 +92,9 @@ class ResultServer:
                 self._hand.follow()
                 if time.monotonic() - self._published_s >= PUBLISH_PERIOD_S:
                     self._published_s = time.monotonic()
-                    self._publisher.publish(self.state_object())
+                    state = self.state_object()
+                    self._publisher.publish(state)
+                    self._keep_records(state["overrides"])
         finally:
             self._hand.close()
             self._control.close()
@@ -179,6 +182,16 @@ class ResultServer:
             "source": {"path": self._source, "is_there": self._scan is not None},
             **self._hand.fields(),
         }
+
+    def _keep_records(self, records: list[dict[str, Any]]) -> None:
+        """Where the result has side settings, what was done by hand stands in them."""
+        if self._result is None or records == self._kept or not side_path(Path(self._result)).exists():
+            return
+        self._kept = records
+        try:
+            write_side(Path(self._result), {"overrides": records or None})
+        except RecordingError as error:
+            self._problems.append(Problem("side_settings", str(error)))
 
     def _locate(self, path: Path) -> Answer:
         """Take the file as the result's source, if it is."""

@@ -1,3 +1,4 @@
+import json
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ from streamer import analyze, open_result, open_scan
 from streamer.analysis.result_file import write_result
 from streamer.client import EngineClient
 from streamer.errors import LivestemError
+from streamer.formats.side_settings import side_path
 from streamer.serve.result_server import ResultServer
 from streamer.settings import analysis_settings
 from tests.simulated import simulate
@@ -283,6 +285,15 @@ def test_a_calibration_wins_and_is_kept_beside_the_file(made, serve):
         state = client.state()
         assert state["scan"]["calibration"]["scan_step_yx_nm"] == [2.0, 3.0]
         assert (state["q_per_px_inv_nm"], state["scan"]["calibration"]["q_source"]) == (0.25, "user")
+        client.set("threshold", 0.4)
+        client.rename("1", "film")
+        while len(json.loads(side_path(path).read_text()).get("overrides", [])) < 2:
+            client.wait_state(10)
+        kept = json.loads(side_path(path).read_text())["overrides"]
+        assert [(record["parameter"], record["automatic"]) for record in kept] == [
+            ("threshold", 0.3),
+            ("rename 1", None),
+        ]
         again = serve(path).state()
         assert again["q_per_px_inv_nm"] == 0.25
         with open_scan(raw) as scan:
