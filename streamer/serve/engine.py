@@ -215,8 +215,8 @@ class Engine:
 
     @property
     def scan_file(self) -> Any:
-        """The recording of the scan in hand; None without one."""
-        return self.run_in_hand.stored if self.run_in_hand else None
+        """The recording of the scan in hand, as it is seen; None without one."""
+        return self.run_in_hand.view if self.run_in_hand else None
 
     def set_value(self, name: str, value: Any) -> None:
         """Follow another value set by hand; None: automatic."""
