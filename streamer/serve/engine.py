@@ -392,7 +392,7 @@ class Engine:
             if is_present:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
-                self.hand.take_result(open_result(self.result_path), run.stored, version)
+                self.hand.take_result(open_result(self.result_path), run.view, version)
         else:
             self.analysis_failed = kind == "failed"
             self._say(f"analysis_{kind}", event["error"])
