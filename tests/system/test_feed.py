@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gui.feed_process import FeedProcess
 from streamer.client import EngineClient
 from streamer.formats.recording import RecordingReader
 from tests.system.commands import engine, environment, livestem
@@ -95,6 +96,20 @@ def test_a_writer_that_is_killed_in_half_a_record_leaves_what_came(tmp_path):
     assert "Traceback" not in said
     assert outcome["counters"]["frames_dropped_by_sender"] == N - 333
     assert check_recording(outcome["recording"], 333) == "STOPPED"
+
+
+def test_the_monitors_feed_ends_with_its_window_once_the_scan_is_whole(tmp_path):
+    folder = tmp_path / "acquired"
+    folder.mkdir()
+    with engine(tmp_path / "r", "--once", "--no-analyze") as running:
+        feeding = FeedProcess(folder, running.listen)
+        with writer(folder / NAME, 400) as writing:
+            wait_for(running, lambda state: state["counters"]["frames_stored"] >= 50)
+            assert not feeding.release(wait_s=0.0)  # the window is closed; the scan goes on
+            assert writing.wait(60) == 0
+        outcome = running.outcome()
+        assert feeding.release(wait_s=30.0)
+    assert check_recording(outcome["recording"], N) == "COMPLETED"
 
 
 def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
