@@ -230,10 +230,10 @@ def _field_of_view(measured: Element) -> float | None:
 
 
 def _both_sides(text: str) -> tuple[float, float] | None:
-    """Height and width in metres of "[width, height]"."""
+    """Height and width in metres; in which order they are said is not known, and RosettaSciIO's is taken."""
     words = text.strip("[]() ").split(",")
     try:
-        width, height = (float(word) for word in words)
+        height, width = (float(word) for word in words)
     except ValueError:
         return None
     return (height, width) if 1e-12 <= height <= 1.0 and 1e-12 <= width <= 1.0 else None

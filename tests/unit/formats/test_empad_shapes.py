@@ -60,7 +60,7 @@ def test_pix_and_a_field_of_view_per_side_of_version_0_51(tmp_path):
     )
     with open_scan(raw) as scan:
         assert scan.info.scan_shape == (2, 3)
-        assert scan.info.calibration.scan_step_yx_nm == pytest.approx((2.0, 1.0))
+        assert scan.info.calibration.scan_step_yx_nm == pytest.approx((1.5, 4.0 / 3.0))
 
 
 def test_a_scan_saved_with_the_search_parameters(tmp_path):
