@@ -76,13 +76,18 @@ class RecordScan:
         """Patterns of flat scan indices [start, stop) into the first rows of `out`; zeros where missing."""
         if not 0 <= start <= stop <= self.info.n_positions:
             raise IndexError(f"Scan positions {start} to {stop} of {self.info.n_positions}.")
-        received = self.received.reshape(-1)
-        for row, record in enumerate(self._records_of(np.arange(start, stop)).tolist()):
-            if received[start + row]:
-                self._read_record(record, out[row])
-            else:
-                out[row] = 0
-        return out[: stop - start]
+        there = self.received.reshape(-1)[start:stop] > 0
+        block, records = out[: stop - start], self._records_of(np.arange(start, stop))
+        if not there.all():
+            block[~there] = 0
+        rows = np.flatnonzero(there)
+        # Stretches of records that follow each other are read together.
+        for stretch in np.split(
+            rows, np.flatnonzero((np.diff(rows) != 1) | (np.diff(records[rows]) != 1)) + 1
+        ):
+            if stretch.size:
+                self._read_records(int(records[stretch[0]]), block[stretch[0] : stretch[-1] + 1])
+        return block
 
     def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of these flat scan indices into the first rows of `out`."""
@@ -104,9 +109,9 @@ class RecordScan:
         """SHA-256 over size and 64 records spread over the file: cheap, and any other scan differs."""
         n = self.layout.n_records
         digest = hashlib.sha256(str((n, *self.info.detector_shape)).encode())
-        frame = np.empty(self.info.detector_shape, self._dtype)
+        frame = np.empty((1, *self.info.detector_shape), self._dtype)
         for record in np.linspace(0, n - 1, _CHECKSUM_SAMPLES).astype(int).tolist():
-            self._read_record(record, frame)
+            self._read_records(record, frame)
             digest.update(frame.tobytes())
         return f"sha256-sample:{digest.hexdigest()}"
 
@@ -125,10 +130,11 @@ class RecordScan:
         line, column = np.divmod(positions, n_x)
         return self.layout.first_record + line * (self.layout.records_per_line or n_x) + column
 
-    def _read_record(self, record: int, frame: NDArray[Any]) -> None:
+    def _read_records(self, record: int, frames: NDArray[Any]) -> None:
+        """Frames of neighbouring records, from this one on."""
         layout = self.layout
         try:
-            self._file.read_into(frame.data.cast("B"), layout.offset + record * layout.record_bytes)
+            self._file.read_rows(frames, layout.record_bytes, layout.offset + record * layout.record_bytes)
         except (OSError, EOFError) as error:
             raise FileFormatError(
                 f"{self.path} cannot be read any more at record {record} of {layout.n_records}: {error}. It was whole "
