@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 INTEROP_VENV := .venv-interop
 PHYSICS_VENV := .venv-physics
+HYPERSPY_VENV := .venv-hyperspy
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop bench-physics clean
+.PHONY: demo test test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop test-interop bench-physics clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -53,9 +54,12 @@ soak: setup
 pictures: setup
 	$(BIN)/python -m gui.pictures
 
-# Recordings in py4DSTEM, LiberTEM and RosettaSciIO: some hundred MB of packages, so in a .venv-interop of their own.
-interop: $(INTEROP_VENV)/.ready
+# Recordings, exports and RAW files in py4DSTEM, LiberTEM and RosettaSciIO, and in HyperSpy with pyxem: some hundred MB
+# of packages each, and other versions, so in two environments of their own. What one lacks it skips.
+test-interop: interop
+interop: $(INTEROP_VENV)/.ready $(HYPERSPY_VENV)/.ready
 	QT_QPA_PLATFORM=offscreen $(INTEROP_VENV)/bin/python -m pytest tests/interop
+	QT_QPA_PLATFORM=offscreen $(HYPERSPY_VENV)/bin/python -m pytest tests/interop
 
 # LiberTEM on the same file in the same run.
 bench-peers: $(INTEROP_VENV)/.ready
@@ -77,5 +81,11 @@ $(PHYSICS_VENV)/.ready: pyproject.toml constraints.txt constraints-physics.txt
 		--constraint constraints-physics.txt --editable '.[bench-physics]' hypothesis pytest pytest-qt pytest-timeout
 	touch $@
 
+$(HYPERSPY_VENV)/.ready: pyproject.toml constraints.txt constraints-hyperspy.txt
+	$(PYTHON) -m venv $(HYPERSPY_VENV)
+	$(HYPERSPY_VENV)/bin/python -m pip install --quiet --constraint constraints.txt \
+		--constraint constraints-hyperspy.txt --editable '.[interop-hyperspy]' hypothesis pytest pytest-qt pytest-timeout
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(INTEROP_VENV) $(PHYSICS_VENV) build *.egg-info demo
+	rm -rf $(VENV) $(INTEROP_VENV) $(PHYSICS_VENV) $(HYPERSPY_VENV) build *.egg-info demo

@@ -25,24 +25,42 @@ FIRST_STATE_S = 10.0
 @click.command("monitor")
 @click.option("--listen", metavar="ENDPOINT", help="Where the detector's stream comes in.")
 @click.option("--record", metavar="DIR", type=click.Path(file_okay=False), help="Folder for recordings.")
+@click.option(
+    "--follow",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Feed the RAW files that the detector's software writes here, while it writes them.",
+)
+@click.option("--silence", metavar="SECONDS", help="Of --follow: after so long a file counts as given up.")
+@click.option("--settings", metavar="TOML", type=click.Path(), help="Analysis settings.")
+@click.option(
+    "--g2-calibration", metavar="FOLDER", help="Calibration that words of an EMPAD-G2 are decoded with."
+)
+@click.option("--g2-dark", metavar="FILE", help="Its dark frames; default: in the same folder.")
 @click.option("--model", metavar="RESULT", type=click.Path(), help="A result whose clusters label the scans.")
 @click.option("--publish", metavar="ENDPOINT", help="Where the engine's states go out.")
 @click.option("--control", metavar="ENDPOINT", help="Where commands come in.")
 @click.option("--keys", metavar="DIR", type=click.Path(file_okay=False), help="Keys of `livestem keys`.")
 @click.option("--insecure", is_flag=True, help="Accept endpoints that others reach, without keys.")
 @click.option("--json", "as_json", is_flag=True, help="The endpoints as one JSON object on stdout.")
-def monitor_command(as_json: bool, insecure: bool, **options: str | None) -> None:
+def monitor_command(
+    as_json: bool, insecure: bool, follow: str | None, silence: str | None, **options: str | None
+) -> None:
     """Start an engine and watch it: the live view beside the microscope."""
     from gui.display import require_display, require_qt
 
     require_display()
     require_qt()
     # What is not given is left to `livestem serve`, so that both commands have the same defaults.
-    arguments = [part for name, value in options.items() if value for part in (f"--{name}", value)]
+    given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
+    arguments = [part for pair in given.items() for part in pair]
     if insecure:
         arguments.append("--insecure")
     keys = viewer_keys(options["keys"])
-    with _child_engine(arguments) as (engine, endpoints):
+    with (
+        _child_engine(arguments) as (engine, endpoints),
+        _child_feed(follow, silence, endpoints, options["keys"]),
+    ):
         said = json.dumps(asdict(endpoints)) if as_json else f"Send the scan to {endpoints.listen}"
         click.echo(said)
         sys.stdout.flush()
@@ -226,6 +244,25 @@ def _child_engine(arguments: list[str]) -> Iterator[tuple["EngineProcess", "Endp
                 "then ends by itself.",
                 err=True,
             )
+
+
+@contextmanager
+def _child_feed(
+    folder: str | None, silence: str | None, endpoints: "Endpoints", keys: str | None
+) -> Iterator[None]:
+    """A feed of our own where a folder is followed; at the end its input is closed."""
+    if folder is None:
+        yield
+        return
+    from gui.feed_process import FeedProcess
+
+    listen = reachable_control("tcp://127.0.0.1:0", endpoints.listen or "")
+    feed = FeedProcess(Path(folder), listen, keys, silence)
+    try:
+        yield
+    finally:
+        if not feed.release():
+            click.echo(f"The feed (process {feed.pid}) sends the file that grows to its end.", err=True)
 
 
 def _open_window(

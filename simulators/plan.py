@@ -35,6 +35,14 @@ class Plan:
         self.stored = stored
         self.to_send = IntervalSet(gap for start, stop in self._available for gap in stored.gaps(start, stop))
 
+    def extend(self, available: IntervalSet) -> None:
+        """The sender has more frames than before: they are to be sent unless the engine has them."""
+        for start, stop in available:
+            for gap in self._available.gaps(start, stop):
+                for wanted in self.stored.gaps(*gap):
+                    self.to_send = self.to_send.add(*wanted)
+        self._available = available
+
     def sent(self, start: int, stop: int) -> int:
         """Note that [start, stop) went out; how many of them for the first time."""
         n_new = self.was_sent.gaps(start, stop).total

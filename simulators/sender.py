@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import zmq
@@ -77,6 +77,18 @@ class Sent:
     scan_id: str = ""
 
 
+class Growth(Protocol):
+    """A source that is still being written."""
+
+    def frames(self) -> IntervalSet:
+        """Frames that are there now."""
+        ...
+
+    def end(self) -> EndReason | None:
+        """Why nothing more will come; None while something may."""
+        ...
+
+
 class Sender:
     """Sends one scan file; through breaks of the connection and restarts of the engine too.
 
@@ -100,6 +112,8 @@ class Sender:
         Takes sentences for the operator.
     keys
         For an engine that was started with keys.
+    growth
+        Where `scan` is still being written; None: it is whole.
     """
 
     def __init__(
@@ -114,8 +128,9 @@ class Sender:
         faults: Faults | None = None,
         said: Callable[[str], None] = lambda sentence: None,
         keys: ClientKeys | None = None,
+        growth: Growth | None = None,
     ) -> None:
-        self._keys = keys
+        self._keys, self._growth = keys, growth
         self._scan, self._info, self._endpoint = scan, _as_held(scan.info), endpoint
         self._context, self._rate_hz, self._wait_s, self._clock = context, rate_hz, wait_s, clock
         self._batch = batch if rate_hz is None else max(1, min(batch, int(rate_hz * LATENCY_CAP_S)))
@@ -126,7 +141,7 @@ class Sender:
         self._seq = 0
         self._flight = Flight()
         # A position that the file does not have is not sent: its undefined content would become data.
-        available = IntervalSet(runs(np.flatnonzero(scan.received)))
+        available = growth.frames() if growth else IntervalSet(runs(np.flatnonzero(scan.received)))
         for dropped in self._faults.dropped(self._info.n_frames):
             available = available.remove(*dropped)
         self._plan = Plan(available)
@@ -161,6 +176,7 @@ class Sender:
         """
         begin = self._clock()
         while self._ended is None:
+            self._follow_growth()
             if self._is_ready:
                 self._send_what_is_due()
             else:
@@ -238,9 +254,16 @@ class Sender:
             return
         if not self._plan.to_send or self._flight.room() < 1:
             self._release_held()
-        if not self._plan.to_send and self._clock() - self._end_sent_s >= END_PERIOD_S:
-            self._send_end(EndReason.COMPLETE)
+        reason = self._growth.end() if self._growth else EndReason.COMPLETE
+        if not self._plan.to_send and reason and self._clock() - self._end_sent_s >= END_PERIOD_S:
+            self._send_end(reason)
         self._hear(self._pause())
+
+    def _follow_growth(self) -> None:
+        if self._growth is not None:
+            available = self._growth.frames()
+            self._plan.extend(available)
+            self._sent.frames_dropped = self._info.n_frames - available.total
 
     def _follow_faults(self) -> None:
         """Stop, break the connection or pause where that was asked for."""

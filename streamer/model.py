@@ -97,6 +97,34 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Orientation:
+    """How frames are turned before anything looks at them; files and recordings keep them as they came.
+
+    First upside down, then left to right, then rows and columns exchanged. ``scan_rotation_rad`` is the
+    rotation of the scan's axes as the microscope had it: kept and handed on, no frame is resampled for it.
+    """
+
+    flip_ud: bool = False
+    flip_lr: bool = False
+    transpose: bool = False
+    scan_rotation_rad: float | None = None
+
+    @property
+    def turns_frames(self) -> bool:
+        """Whether frames change at all."""
+        return self.flip_ud or self.flip_lr or self.transpose
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Orientation":
+        """The inverse of `to_json`; unknown keys are ignored, so that newer files open."""
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+
+@dataclass(frozen=True)
 class ClusterNode:
     """One node of a cluster hierarchy: the root (level 0), a cluster, a sub-cluster.
 
@@ -190,6 +218,7 @@ class ScanInfo:
     footer_rows: int = 0
     open_ended: bool = False
     calibration: Calibration = field(default_factory=Calibration)
+    orientation: Orientation = field(default_factory=Orientation)
     metadata: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -216,6 +245,7 @@ class ScanInfo:
         known["detector_shape"] = tuple(known["detector_shape"])
         known["order"] = ScanOrder(known.get("order", "raster"))
         known["calibration"] = Calibration.from_json(known.get("calibration") or {})
+        known["orientation"] = Orientation.from_json(known.get("orientation") or {})
         return cls(**known)
 
 

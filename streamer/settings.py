@@ -19,6 +19,33 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DetectorSettings(_Settings):
+    """How frames are read, and scales that somebody measured: what stands here wins over the file and the stream."""
+
+    flip_ud: bool | None = None
+    """Whether frames are turned upside down; None: as the file says. Before `flip_lr`, that before `transpose`."""
+    flip_lr: bool | None = None
+    """Whether left and right of the frames are exchanged; None: as the file says."""
+    transpose: bool | None = None
+    """Whether rows and columns of the frames are exchanged; None: as the file says."""
+    scan_rotation_rad: Annotated[float, Field(ge=-7, le=7)] | None = None
+    """Rotation of the scan's axes against the detector, rad; kept and exported, nothing is resampled."""
+    voltage_v: Annotated[float, Field(ge=1, le=1e8)] | None = None
+    """Acceleration voltage, V."""
+    camera_length_m: Annotated[float, Field(ge=1e-4, le=1e3)] | None = None
+    """Camera length, m; the nominal angle follows it, one that is given here does not."""
+    angle_per_px_mrad: Annotated[float, Field(ge=1e-9, le=3142)] | None = None
+    """Angle of a detector pixel as measured, mrad."""
+    scan_step_yx_nm: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    """Distance of scan positions, y and x, nm."""
+    g2_calibration: str | None = None
+    """Folder or file with the calibration of an EMPAD-G2, whose words are decoded with it; None: not decoded."""
+    g2_dark: str | None = None
+    """RAW file of dark frames of the same EMPAD-G2; None: looked for in the folder of the calibration."""
+    g2_swap_parity: bool | None = None
+    """Whether even and odd frames of an EMPAD-G2 change places; None: what fits the darks."""
+
+
 class AlignmentSettings(_Settings):
     """How the direct beam is found and every pattern centred."""
 
@@ -176,6 +203,7 @@ class VirtualDetector(_Settings):
 class AnalysisSettings(_Settings):
     """Everything that changes a label."""
 
+    detector: DetectorSettings = DetectorSettings()
     alignment: AlignmentSettings = AlignmentSettings()
     mask: MaskSettings = MaskSettings()
     cluster: ClusterSettings = ClusterSettings()
@@ -227,6 +255,13 @@ def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
         return AnalysisSettings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def with_detector(settings: AnalysisSettings, values: dict[str, Any]) -> AnalysisSettings:
+    """The settings with other values of the detector; SettingsError as in `analysis_settings`."""
+    changed = settings.model_dump()
+    changed["detector"] |= values
+    return analysis_settings(changed)
 
 
 def tree_edit(values: dict[str, Any]) -> TreeEdit:

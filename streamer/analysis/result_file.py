@@ -144,10 +144,11 @@ def open_result(path: str | Path) -> AnalysisResult:
 
 def is_result(path: Path) -> bool:
     """Whether the file is a livestem result."""
-    if not h5py.is_hdf5(path):
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return "hierarchy" in file and "schema_version" in file.attrs
+    except (OSError, RuntimeError, KeyError, ValueError):
         return False
-    with h5py.File(path, "r", locking=False) as file:
-        return "hierarchy" in file and "schema_version" in file.attrs
 
 
 def _write(result: AnalysisResult, file: h5py.File) -> None:

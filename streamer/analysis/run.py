@@ -36,6 +36,7 @@ from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
+from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
 from streamer.model import LABEL_NOT_VISITED
@@ -97,7 +98,8 @@ def analyze(
     FileFormatError
         The scan holds no usable pattern.
     SettingsError
-        The region of the settings does not lie within the scan; or a UMAP is asked for and not installed.
+        The region of the settings does not lie within the scan; a UMAP is asked for and not installed; or the
+        frames are words of an EMPAD-G2 and no calibration is given.
     ScanStopped
         Cancelled.
     """
@@ -106,6 +108,7 @@ def analyze(
     clock = _Clock()
     if settings.manifold.method == "umap":
         import_umap()
+    scan = prepare_scan(scan, settings.detector)
     if settings.roi is not None:
         scan = RegionOfScan(scan, settings.roi)
     with (
@@ -338,5 +341,5 @@ class _Assembly:
             "seconds": seconds,
             "scan": info.to_json(),
             "calibration": info.calibration.to_json(),
-            "orientation": {"flip_ud": False, "flip_lr": False, "transpose": False},
+            "orientation": info.orientation.to_json(),
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamer.cli.detector_options import detector_options, detector_values
 from streamer.errors import SettingsError
 
 _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be given again."
@@ -37,6 +38,7 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     default=None,
     help="UMAP of the patterns in three dimensions, or nothing of the kind.  [default: principal components]",
 )
+@detector_options
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -52,15 +54,17 @@ def command(
     manifold: bool | None,
     threads: int | None,
     as_json: bool,
+    **detector: Any,
 ) -> int:
     """Align, mask, cluster in real and in momentum space; writes NAME.result.h5 beside each FILE."""
     if out is not None and len(files) > 1:
         raise SettingsError(
             f"--out names one result, {len(files)} files are given. Leave --out away for several files."
         )
-    settings = _settings(settings_path, levels, seed, k_values, roi, momentum, manifold)
+    said = detector_values(detector)
+    settings = _settings(settings_path, levels, seed, k_values, roi, momentum, manifold, said)
     if from_result is not None:
-        changed = (settings_path, levels, seed, roi, momentum, manifold) != (None,) * 6 or k_values
+        changed = (settings_path, levels, seed, roi, momentum, manifold) != (None,) * 6 or k_values or said
         done = [_repeat(from_result, files, out, threads, bool(changed))]
     elif not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
@@ -82,10 +86,12 @@ def _settings(
     roi: str | None,
     momentum: bool | None,
     manifold: bool | None,
+    detector: dict[str, Any],
 ) -> Any:
     from streamer.settings import AnalysisSettings, analysis_settings, load_settings
 
     values = (load_settings(path) if path else AnalysisSettings()).model_dump()
+    values["detector"] |= detector
     if levels is not None:
         values["cluster"]["levels"] = levels
     if seed is not None:

@@ -7,10 +7,10 @@ import click
 
 from streamer.errors import RecordingError, SettingsError
 
-KINDS = ("html", "png", "svg", "pdf", "tiff", "csv")
+KINDS = ("html", "png", "svg", "pdf", "tiff", "csv", "emd", "hspy")
 
 
-@click.command("export", short_help="Figures, tables and a report of a result.")
+@click.command("export", short_help="Figures, tables, a report of a result; files for other programs.")
 @click.argument("result_path", metavar="RESULT.h5", type=click.Path(path_type=Path))
 @click.option(
     "--to", "kinds", type=click.Choice(KINDS), multiple=True, required=True, help="May be given again."
@@ -26,12 +26,17 @@ KINDS = ("html", "png", "svg", "pdf", "tiff", "csv")
 def command(
     result_path: Path, kinds: tuple[str, ...], out: Path | None, dpi: int, width_mm: float, as_json: bool
 ) -> int:
-    """Write a report (html), the overview figure (png, svg, pdf, tiff) or tables (csv). Nothing is replaced."""
+    """Write a report (html), the overview figure (png, svg, pdf, tiff), tables (csv), or a file for another program.
+
+    emd is for py4DSTEM, hspy for HyperSpy and pyxem. Nothing is replaced.
+    """
     from streamer.analysis.result_file import open_result
     from streamer.export import figures
+    from streamer.export.interop import write_emd, write_hspy
     from streamer.export.report import report_html
     from streamer.export.tables import write_tables
 
+    writers = {"emd": write_emd, "hspy": write_hspy}
     result = open_result(result_path)
     folder = out or result_path.parent
     stem = result_path.name.removesuffix(".h5").removesuffix(".result")
@@ -43,6 +48,10 @@ def command(
                 written += write_tables(result, folder, stem)
                 continue
             path = folder / f"{stem}.{kind}"
+            if kind in writers:
+                writers[kind](result, path)
+                written.append(path)
+                continue
             with path.open("xb") as file:
                 if kind == "html":
                     file.write(report_html(result).encode())

@@ -6,18 +6,21 @@ from typing import Any
 
 import click
 
+_CHECK_FRAMES = 64
+
 
 @click.command("inspect", short_help="What a file holds.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--repair", is_flag=True, help="First close a recording that a kill or a power cut left open.")
+@click.option("--check", is_flag=True, help="Read every frame: count those that are not finite.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(file: Path, repair: bool, as_json: bool) -> int:
+def command(file: Path, repair: bool, check: bool, as_json: bool) -> int:
     """Shape, calibration, missing frames and counters of a scan, recording or result FILE."""
     if repair:
         from streamer.record.repair import repair_recording
 
         repair_recording(file)
-    facts = _facts(file)
+    facts = _facts(file, check)
     if as_json:
         click.echo(json.dumps(facts))
         return 0
@@ -27,7 +30,7 @@ def command(file: Path, repair: bool, as_json: bool) -> int:
     return 0
 
 
-def _facts(file: Path) -> dict[str, Any]:
+def _facts(file: Path, check: bool) -> dict[str, Any]:
     from streamer.analysis.result_file import is_result
     from streamer.formats.open_scan import open_scan
     from streamer.formats.recording import RecordingReader
@@ -35,19 +38,42 @@ def _facts(file: Path) -> dict[str, Any]:
     if file.exists() and not file.is_dir() and is_result(file):
         return _facts_of_result(file)
     with open_scan(file) as scan:
-        info = scan.info
+        info, is_recording = scan.info, isinstance(scan, RecordingReader)
         facts: dict[str, Any] = {
-            "kind": "recording" if isinstance(scan, RecordingReader) else "EMPAD RAW",
+            "kind": "recording" if is_recording else info.metadata.get("format", "scan"),
             "file": str(scan.path),
             "scan_shape": list(info.scan_shape),
             "detector_shape": list(info.detector_shape),
             "dtype": info.dtype,
             "frames_missing": int((scan.received == 0).sum()),
-            "frames_nonfinite": int((scan.received == 2).sum()),
+            "frames_nonfinite": int((scan.received == 2).sum()) if is_recording else None,
             "dwell_s": info.dwell_s,
             "calibration": info.calibration.to_json(),
+            "orientation": info.orientation.to_json(),
+            "metadata": info.metadata,
         }
+        if check:
+            facts["frames_nonfinite"] = _count_nonfinite(scan)
         return facts | _facts_of_recording(scan) if isinstance(scan, RecordingReader) else facts
+
+
+def _count_nonfinite(scan: Any) -> int:
+    """Stored frames with a pixel that is NaN or infinite, by reading all of them."""
+    import numpy as np
+
+    from streamer.cli.progress import shown
+
+    if np.dtype(scan.info.dtype).kind != "f":
+        return 0
+    stored = np.flatnonzero(scan.received)
+    room = np.empty((_CHECK_FRAMES, *scan.info.detector_shape), scan.info.dtype)
+    n = 0
+    with shown(("check",)) as update:
+        for first in range(0, len(stored), _CHECK_FRAMES):
+            frames = scan.read_positions(stored[first : first + _CHECK_FRAMES], room)
+            n += int((~np.isfinite(frames).all(axis=(1, 2))).sum())
+            update("check", min(1.0, (first + len(frames)) / len(stored)))
+    return n
 
 
 def _facts_of_recording(recording: Any) -> dict[str, Any]:

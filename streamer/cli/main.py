@@ -18,6 +18,7 @@ HELPS = {
     "monitor": "Engine and dashboard: watch a scan while it is taken.",
     "serve": "The engine alone: receive, record, cluster live, analyse.",
     "view": "Dashboard on a result, a recording or a running engine.",
+    "feed": "Send a RAW file, or the files of a folder, while they are being written.",
     "replay": "Send a scan file as the detector would.",
     "simulate": "Write a simulated scan with known truth.",
     "analyze": "Full analysis of a finished scan.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamer.cli.detector_options import detector_options, detector_values
 from streamer.cli.log import close_log, teller
 from streamer.errors import SettingsError
 
@@ -51,6 +52,7 @@ NOTICEABLE_S = 2.0
 @click.option(
     "--settings", "settings_path", type=click.Path(path_type=Path), help="Analysis settings (TOML)."
 )
+@detector_options
 @click.option(
     "--keys",
     "keys_dir",
@@ -104,6 +106,7 @@ def command(
     result_path: Path | None,
     until_stdin_closes: bool,
     as_json: bool,
+    **detector: Any,
 ) -> int:
     """Receive a scan over ZeroMQ, record it, cluster it live, analyse it when it ends."""
     security = _security((listen, publish, control), keys_dir, insecure)
@@ -112,11 +115,17 @@ def command(
     from streamer.record.recorder import SyncMode
     from streamer.serve.engine import EngineOptions
     from streamer.serve.start_from import load_start_model
-    from streamer.settings import AnalysisSettings, load_settings
+    from streamer.settings import AnalysisSettings, load_settings, with_detector
 
     if record_dir is not None:
         _make_folder(record_dir)
     settings = load_settings(settings_path) if settings_path else AnalysisSettings()
+    settings = with_detector(settings, detector_values(detector))
+    if settings.detector.g2_calibration:
+        from streamer.formats.g2_calibration import load_g2_calibration
+
+        # Now rather than with the first frames.
+        load_g2_calibration(settings.detector.g2_calibration, settings.detector.g2_dark)
     options = EngineOptions(
         listen,
         publish,

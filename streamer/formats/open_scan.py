@@ -4,6 +4,8 @@ from pathlib import Path
 
 from streamer.errors import FileFormatError
 from streamer.formats.empad import EmpadRaw, read_xml
+from streamer.formats.empad_g2 import EmpadG2Raw, holds_words
+from streamer.formats.empad_xml import EmpadMetadata
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
 from streamer.formats.side_settings import take_side_settings
@@ -34,11 +36,18 @@ def open_scan(path: str | Path) -> ScanFile:
         metadata = read_xml(path)
         if metadata.raw_name is None:
             raise FileFormatError(f"{path} names no RAW file. Open the RAW file itself.")
-        return take_side_settings(EmpadRaw(path.parent / metadata.raw_name))
+        return _open_raw(path.parent / metadata.raw_name, metadata)
     if suffix == ".raw":  # 2.
-        return take_side_settings(EmpadRaw(path))
+        return _open_raw(path, None)
     if is_recording(path):  # 3.
         return take_side_settings(RecordingReader(path))
     raise FileFormatError(
         f"{path} is neither an EMPAD RAW file nor a livestem recording. Expected .raw, .xml or a recording .h5."
     )
+
+
+def _open_raw(path: Path, metadata: EmpadMetadata | None) -> ScanFile:
+    """The generation is that of the words themselves: sizes of both can agree, and the XML is not to be trusted."""
+    if path.is_file() and holds_words(path):
+        return take_side_settings(EmpadG2Raw(path, metadata))
+    return take_side_settings(EmpadRaw(path, metadata))

@@ -57,7 +57,7 @@ def is_recording(path: Path) -> bool:
                 return False
         with h5py.File(path, "r") as file:
             return "livestem" in file and DATA_PATH in file
-    except OSError:
+    except (OSError, RuntimeError, KeyError, ValueError):  # what h5py makes of damage inside
         return False
 
 
@@ -87,7 +87,7 @@ def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
             shape, dtype = file[DATA_PATH].shape, file[DATA_PATH].dtype
     except FileNotFoundError:
         raise FileFormatError(f"The recording {path} does not exist. Check the path.") from None
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(
             f"{path} cannot be read as a recording: {error}. Expected a file of livestem."
         ) from None

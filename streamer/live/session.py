@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import ProcessingError, ScanStopped
+from streamer.formats.preparation import FramePreparation
 from streamer.live.overrides import Overrides
 from streamer.live.pipeline import LivePipeline
 from streamer.live.revision import BLOCK_FRAMES, PatternSource, Revision
@@ -53,6 +54,8 @@ class LiveSession:
         Seconds, the same clock as the ring's arrival times.
     is_recorded
         Whether the recorder has written everything that came; asked for after the last frame.
+    preparation
+        What is done to the ring's frames before they are analysed; None: nothing. `stored` does it by itself.
     """
 
     def __init__(
@@ -64,10 +67,11 @@ class LiveSession:
         first_version: int,
         clock: Callable[[], float],
         is_recorded: Callable[[], bool] = lambda: True,
+        preparation: FramePreparation | None = None,
     ) -> None:
         self._pipeline, self._reader, self._board = pipeline, reader, board
         self._stored, self._first_version, self._clock = stored, first_version, clock
-        self._is_recorded = is_recorded
+        self._is_recorded, self._preparation = is_recorded, preparation
         self._thread = threading.Thread(target=self._run, name="livestem-compute")
         self._failure: BaseException | None = None
         self._done_frames = IntervalSet()
@@ -87,6 +91,7 @@ class LiveSession:
         self._n_caught_up = 0
         self._n_lines: int | None = None  # where it was not known before the end
         self._label_maps: NDArray[np.int32] | None = None
+        self._room: NDArray[Any] | None = None
 
     def start(self) -> None:
         """Start the thread."""
@@ -218,10 +223,21 @@ class LiveSession:
     def _take(self, frames: NDArray[Any], scan_indices: NDArray[np.int64]) -> None:
         new = scan_indices >= 0
         new[new] = self._pipeline.seen[scan_indices[new]] == 0
-        if new.all():
-            self._pipeline.add(frames, scan_indices)
-        elif new.any():
-            self._pipeline.add(frames[new], scan_indices[new])
+        if not new.any():
+            return
+        if not new.all():
+            frames, scan_indices = frames[new], scan_indices[new]
+        if self._preparation is not None:
+            room = self._prepared_room(len(frames)) if self._preparation.changes_frames else None
+            frames = self._preparation.apply(frames, scan_indices, room)
+        self._pipeline.add(frames, scan_indices)
+
+    def _prepared_room(self, n: int) -> NDArray[Any]:
+        """Room for prepared frames, used again: the pipeline keeps none of those it is given."""
+        info = self._pipeline.info
+        if self._room is None or len(self._room) < n:
+            self._room = np.empty((max(n, BLOCK_FRAMES), *info.detector_shape), info.dtype)
+        return self._room
 
     def _catch_up(self) -> None:
         """Analyse what was skipped, from the recording: at the end every stored frame is in the live result."""
@@ -330,10 +346,14 @@ class LiveSession:
                 settings_id=settings_id({"settings": pipeline.settings.model_dump(mode="json"), **in_force}),
                 settled=self._settled_share is not None,
                 settled_share=self._settled_share,
-                remark=pipeline.remark,
+                remark=self._remark(),
             )
         )
         self._last_published_s = now
+
+    def _remark(self) -> str:
+        prepared = self._preparation.remark if self._preparation else ""
+        return " ".join(part for part in (prepared, self._pipeline.remark) if part)
 
     def _in_force(self) -> dict[str, Any]:
         """Values in force, what the automatic choice says, and what was set by hand."""

@@ -8,6 +8,7 @@ arrival.
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.formats.frame_order import frame_indices_of
 from streamer.model import ScanInfo, ScanOrder
 from streamer.wire.sequence import IntervalSet, runs
 
@@ -50,15 +51,6 @@ def scan_indices_of(info: ScanInfo, frame_indices: NDArray[np.int64]) -> NDArray
     if info.order is ScanOrder.SERPENTINE:
         column = np.where(line % 2 == 1, scan_x - 1 - column, column)
     return np.where(is_on_map, line * scan_x + column, NO_POSITION).astype(np.int64)
-
-
-def frame_indices_of(info: ScanInfo, scan_indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The inverse of `scan_indices_of` for flat scan indices inside the scan, (n,) int64."""
-    scan_x = info.scan_shape[1]
-    line, column = np.divmod(scan_indices, scan_x)
-    if info.order is ScanOrder.SERPENTINE:
-        column = np.where(line % 2 == 1, scan_x - 1 - column, column)
-    return (info.skip_first + line * (scan_x + info.skip_per_line) + column).astype(np.int64)
 
 
 def frames_held(info: ScanInfo, received: NDArray[np.uint8]) -> IntervalSet:

@@ -215,8 +215,8 @@ class Engine:
 
     @property
     def scan_file(self) -> Any:
-        """The recording of the scan in hand; None without one."""
-        return self.run_in_hand.stored if self.run_in_hand else None
+        """The recording of the scan in hand, as it is seen; None without one."""
+        return self.run_in_hand.view if self.run_in_hand else None
 
     def set_value(self, name: str, value: Any) -> None:
         """Follow another value set by hand; None: automatic."""
@@ -392,7 +392,7 @@ class Engine:
             if is_present:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
-                self.hand.take_result(open_result(self.result_path), run.stored, version)
+                self.hand.take_result(open_result(self.result_path), run.view, version)
         else:
             self.analysis_failed = kind == "failed"
             self._say(f"analysis_{kind}", event["error"])

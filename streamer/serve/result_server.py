@@ -8,9 +8,10 @@ from typing import Any
 
 import zmq
 
-from streamer.analysis.result_file import is_result, open_result
-from streamer.errors import FileFormatError, LivestemError, RecordingError, ResultError
+from streamer.analysis.result_file import AnalysisResult, is_result, open_result
+from streamer.errors import FileFormatError, LivestemError, RecordingError, ResultError, SettingsError
 from streamer.formats.open_scan import open_scan
+from streamer.formats.preparation import PreparedScan, prepare_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
 from streamer.formats.side_settings import calibrated, read_side, side_path, take_side_settings, write_side
@@ -24,6 +25,7 @@ from streamer.serve.control_server import Answer, ControlServer
 from streamer.serve.hand_work import HandWork
 from streamer.serve.publish import Publisher, constant_fields, snapshot_fields
 from streamer.serve.result_session import ResultSession
+from streamer.settings import analysis_settings
 
 PUBLISH_PERIOD_S = 0.5
 TICK_S = 0.02
@@ -198,7 +200,7 @@ class ResultServer:
         session = self._hand.session
         if session is None:
             raise LivestemError("This is no result: it needs no source. Nothing was changed.")
-        scan = open_scan(path)
+        scan = self._opened(path, session.result)
         expected = session.result.attrs["source_checksum"]
         if scan.checksum() != expected:
             scan.close()
@@ -231,22 +233,30 @@ class ResultServer:
             )
 
     def _load_recording(self, recording: RecordingReader) -> None:
-        self._scan, self._info = take_side_settings(recording), recording.info
+        take_side_settings(recording)
+        self._scan = recording
+        try:
+            known = {"detector": recording.settings.get("detector", {})}
+            self._scan = prepare_scan(recording, analysis_settings(known).detector)
+        except (FileFormatError, SettingsError) as error:
+            self._problems.append(Problem("not_prepared", f"{error} Frames are shown as they were recorded."))
+        self._info = self._scan.info
         self._recording = self._source = str(recording.path)
         self._take_end(recording)
         self._snapshot = snapshot_of_recording(recording, 1)
-        self._hand = HandWork(None, recording)
+        self._hand = HandWork(None, self._scan)
 
     def _load_result(self, path: Path) -> None:
         result, side = open_result(path), read_side(path)
         self._result = str(path)
         self._finish_reason = FinishReason.COMPLETED.value
         self._source = str(result.attrs["source"])
-        self._scan = self._open_source(path, side)
+        self._scan = self._open_source(path, side, result)
         self._info = calibrated(ScanInfo.from_json(result.attrs["scan"]), side)
-        if isinstance(self._scan, RecordingReader):
-            self._recording = str(self._scan.path)
-            self._take_end(self._scan)
+        kept = self._scan.kept if isinstance(self._scan, PreparedScan) else self._scan
+        if isinstance(kept, RecordingReader):
+            self._recording = str(kept.path)
+            self._take_end(kept)
         if self._scan is not None:
             self._scan.info = calibrated(self._scan.info, side)
             # What was entered beside the source counts for the result too.
@@ -254,17 +264,27 @@ class ResultServer:
         self._hand = HandWork(ResultSession(result, self._scan), self._scan)
         self._snapshot = LiveSnapshot()
 
-    def _open_source(self, path: Path, side: dict[str, Any]) -> ScanFile | None:
+    def _open_source(self, path: Path, side: dict[str, Any], result: AnalysisResult) -> ScanFile | None:
         """The result's source: where it was located, where it was, or moved together with its result."""
         places = [Path(str(side["source"]))] if side.get("source") else []
         places += [Path(self._source), path.parent / Path(self._source).name]
         source = next((place for place in places if place.exists()), Path(self._source))
         try:
-            return open_scan(source)
-        except FileFormatError as error:
+            return self._opened(source, result)
+        except (FileFormatError, SettingsError) as error:
             text = f"{error} Maps and mean patterns are shown without it. Locate file says where it is now."
             self._problems.append(Problem("source_missing", text))
             return None
+
+    @staticmethod
+    def _opened(source: Path, result: AnalysisResult) -> ScanFile:
+        """A result's source, its frames as the analysis saw them."""
+        kept = open_scan(source)
+        try:
+            return prepare_scan(kept, analysis_settings(result.attrs["settings"]).detector)
+        except LivestemError:
+            kept.close()
+            raise
 
     def _take_end(self, recording: RecordingReader) -> None:
         end = recording.end() or {}

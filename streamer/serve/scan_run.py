@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import LivestemError
+from streamer.formats.preparation import FramePreparation, PreparedScan
 from streamer.formats.recording import RecordingReader, create_recording, find_recording
 from streamer.formats.recording_schema import NOT_SYNCED
+from streamer.formats.scan_file import ScanFile
 from streamer.formats.side_settings import calibrated
 from streamer.live.overrides import Overrides
 from streamer.live.pipeline import LivePipeline
@@ -78,12 +80,14 @@ class ScanRun:
         ring_memory: NDArray[Any] | None = None,
         start_model: StartModel | None = None,
     ) -> None:
-        self.info = info
+        self.preparation = FramePreparation(info, settings.detector)
+        self.info = self.preparation.info
         self.started_s = clock()
         self.board = SnapshotBoard()
         self.end: ScanEnd | None = None
         self.recorder: Recorder | None = None
         self.stored: RecordingReader | None = None
+        self.view: ScanFile | None = None
         frame_bytes = int(np.prod(info.detector_shape)) * np.dtype(info.dtype).itemsize
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype, ring_memory)
@@ -91,13 +95,21 @@ class ScanRun:
         self._finished = False
         try:
             if record_dir is not None:
-                self._open_recording(record_dir, settings, sync)
+                self._open_recording(info, record_dir, settings, sync)
             policy = ReaderPolicy.SKIP if self.recorder else ReaderPolicy.LOSSLESS
             self._reader = self.ring.add_reader("live analysis", policy)
-            pipeline = LivePipeline(info, settings, self.stored, start_model)
+            self.view = PreparedScan(self.stored, self.preparation) if self.stored else None
+            pipeline = LivePipeline(self.info, settings, self.view, start_model)
             pipeline.overrides = overrides
             self.live = LiveSession(
-                pipeline, self._reader, self.board, self.stored, first_version, clock, self._is_recorded
+                pipeline,
+                self._reader,
+                self.board,
+                self.view,
+                first_version,
+                clock,
+                self._is_recorded,
+                self.preparation,
             )
         except BaseException:  # whatever it was, the recording must not stay locked
             if self.recorder:
@@ -108,9 +120,10 @@ class ScanRun:
             self.recorder.start()
         self.live.start()
 
-    def _open_recording(self, record_dir: Path, settings: AnalysisSettings, sync: SyncMode) -> None:
+    def _open_recording(
+        self, info: ScanInfo, record_dir: Path, settings: AnalysisSettings, sync: SyncMode
+    ) -> None:
         """Create the recording, or continue the one that an interrupted engine left of this scan."""
-        info = self.info
         layout = find_recording(record_dir, info)
         if layout is None:
             layout = create_recording(record_dir, info, settings.model_dump(mode="json"), datetime.now())
@@ -128,8 +141,8 @@ class ScanRun:
     def take_calibration(self, measured: dict[str, Any]) -> None:
         """Count with sizes that the user has measured."""
         self.info = calibrated(self.info, {"calibration": measured})
-        if self.stored is not None:
-            self.stored.info = calibrated(self.stored.info, {"calibration": measured})
+        if self.view is not None:
+            self.view.info = calibrated(self.view.info, {"calibration": measured})
 
     @property
     def path(self) -> Path | None:
@@ -190,8 +203,8 @@ class ScanRun:
         self.live.join()
         if self.recorder:
             self.recorder.finish(self.end.reason, self.end.counters, self.live.final_label_maps)
-        if self.stored:
-            self.stored.refresh()
+        if self.view:
+            self.view.refresh()
         if self.info.open_ended and self.live.final_label_maps is not None:
             n_lines = self.live.final_label_maps.shape[1]
             shape = (n_lines, self.info.scan_shape[1])

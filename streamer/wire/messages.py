@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from streamer.model import Calibration, ScanInfo, ScanOrder
+from streamer.model import Calibration, Orientation, ScanInfo, ScanOrder
 
 VERSION = 1
 MAX_HEADER_BYTES = 64 << 10
@@ -113,6 +113,10 @@ class Start(StreamMessage):
     angle_per_px_mrad: Angle | None = None
     scan_step_yx_nm: tuple[Positive, Positive] | None = None
     q_source: Annotated[str, Field(max_length=64)] | None = None
+    flip_ud: bool = False
+    flip_lr: bool = False
+    transpose: bool = False
+    scan_rotation_rad: Annotated[float, Field(ge=-1e3, le=1e3, allow_inf_nan=False)] | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -167,6 +171,7 @@ class Start(StreamMessage):
                 scan_step_yx_nm=self.scan_step_yx_nm,
                 q_source=self.q_source,
             ),
+            orientation=Orientation(self.flip_ud, self.flip_lr, self.transpose, self.scan_rotation_rad),
             metadata=dict(self.metadata),
         )
 
@@ -176,9 +181,9 @@ class Start(StreamMessage):
         values: dict[str, Any] = {
             name: getattr(info, name) for name in cls.model_fields if hasattr(info, name)
         }
-        known = info.calibration
-        calibration = {name: getattr(known, name) for name in cls.model_fields if hasattr(known, name)}
-        return cls(**{**values, **calibration, "order": info.order.value, "seq": seq})
+        for part in (info.calibration, info.orientation):
+            values |= {name: getattr(part, name) for name in cls.model_fields if hasattr(part, name)}
+        return cls(**{**values, "order": info.order.value, "seq": seq})
 
 
 class Ready(StreamMessage):

@@ -25,12 +25,24 @@ def test_help_loads_nothing_heavy():
     done = python(f"from streamer.cli.main import run\ncode = run(['--help'])\n{REPORT}\nsys.exit(code)")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stderr) == []
-    for command in ("demo", "monitor", "serve", "view", "replay", "simulate", "analyze", "inspect", "keys"):
+    for command in (
+        "demo",
+        "monitor",
+        "serve",
+        "view",
+        "replay",
+        "feed",
+        "simulate",
+        "analyze",
+        "inspect",
+        "keys",
+    ):
         assert command in done.stdout
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "monitor", "view", "replay", "simulate", "analyze", "inspect", "keys", "demo"]
+    "command",
+    ["serve", "monitor", "view", "replay", "feed", "simulate", "analyze", "inspect", "keys", "demo"],
 )
 def test_a_commands_help_loads_neither_numba_nor_qt(command):
     done = python(

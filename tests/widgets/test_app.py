@@ -12,6 +12,7 @@ from gui import app
 from gui.app import monitor_command, reachable_control, running_engine, view_command
 from gui.display import require_qt
 from gui.engine_process import Endpoints, EngineProcess, EngineStartError
+from gui.feed_process import FeedProcess
 from streamer.errors import EngineUnreachable, FileFormatError, LivestemError, SettingsError
 from streamer.security.keys import load_client_keys, make_keys
 
@@ -183,3 +184,28 @@ def test_asking_for_help_loads_neither_qt_nor_numpy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_monitor_follows_a_folder_with_a_feed_of_its_own(started, tmp_path, monkeypatch):
+    fed = []
+
+    class Feed:
+        pid = 1
+
+        def __init__(self, *arguments):
+            fed.append(arguments)
+
+        def release(self):
+            return True
+
+    monkeypatch.setattr("gui.feed_process.FeedProcess", Feed)
+    assert (
+        run(monitor_command, "--follow", str(tmp_path), "--g2-calibration", "cal", "--silence", "5") is None
+    )
+    assert fed == [(tmp_path, "tcp://127.0.0.1:1", None, "5")]
+    assert started["arguments"] == ["--g2-calibration", "cal"]
+
+
+def test_a_folder_to_follow_must_be_there(tmp_path):
+    with pytest.raises(SettingsError, match="Check --follow"):
+        FeedProcess(tmp_path / "nowhere", "tcp://127.0.0.1:1")

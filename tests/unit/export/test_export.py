@@ -4,6 +4,7 @@ import csv
 import re
 from html.parser import HTMLParser
 
+import h5py
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from matplotlib.image import imread
 
 from streamer import analyze, open_scan
 from streamer.export import figures
+from streamer.export.interop import write_emd, write_hspy
 from streamer.export.report import report_html
 from streamer.export.tables import methods_text, write_tables
 from streamer.settings import analysis_settings
@@ -138,3 +140,27 @@ def test_tables_hold_what_the_result_holds(result, tmp_path):
     assert float(lattices["all"]["constant_nm"]) == pytest.approx(0.32, abs=0.01)
     with pytest.raises(FileExistsError):
         write_tables(result, tmp_path, "s")
+
+
+@pytest.mark.parametrize("write", [write_emd, write_hspy])
+def test_an_export_for_another_program_replaces_nothing_and_leaves_no_part(result, tmp_path, write):
+    path = tmp_path / "x.h5"
+    write(result, path)
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        write(result, path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_patterns_are_exported_with_the_direct_beam_at_zero(result, tmp_path):
+    write_emd(result, tmp_path / "r.emd")
+    with h5py.File(tmp_path / "r.emd") as file:
+        stack = file["livestem/cluster_patterns"]
+        np.testing.assert_array_equal(stack["data"][()], result.cluster_patterns)
+        offset, second = stack["dim0"][()]
+        scale = result.attrs["calibration"]["angle_per_px_mrad"] * 1e-3 / 0.041757
+        assert second - offset == pytest.approx(scale, rel=1e-3)
+        assert offset == pytest.approx(-63.5 * (second - offset))
+        assert [name.decode() for name in stack["dim2"][()]] == [node.name for node in result.nodes]
+        np.testing.assert_array_equal(file["livestem/labels_level_2/data"], result.label_maps[1])

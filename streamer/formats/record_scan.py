@@ -1,0 +1,142 @@
+"""A scan as a plain file of equal records: EMPAD RAW of both generations, and whatever else is laid out so.
+
+Frames are read by position, not through a memory map: a file that another program shortens meanwhile ends in a
+sentence instead of a crash, and network drives are read in large pieces.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import FileFormatError
+from streamer.formats.positional_file import PositionalFile
+from streamer.model import ScanInfo
+from streamer.wire.sequence import runs
+
+_CHECKSUM_SAMPLES = 64
+
+
+@dataclass(frozen=True)
+class RecordLayout:
+    """Where the frame of a scan position stands.
+
+    Attributes
+    ----------
+    record_bytes
+        From one record to the next; the frame stands at its beginning.
+    n_records
+        Whole records in the file.
+    first_record, records_per_line
+        Records before the first position, and from line to line where the file holds flyback; 0: none.
+    offset
+        Bytes before the first record.
+    """
+
+    record_bytes: int
+    n_records: int
+    first_record: int = 0
+    records_per_line: int = 0
+    offset: int = 0
+
+
+class RecordScan:
+    """See `streamer.formats.scan_file.ScanFile`; positions past the end of the file are missing.
+
+    Parameters
+    ----------
+    path
+        The file.
+    info
+        What it holds.
+    layout
+        Where.
+    n_empty
+        Records at the end that the acquisition has made room for and never written.
+    """
+
+    def __init__(self, path: Path, info: ScanInfo, layout: RecordLayout, n_empty: int = 0) -> None:
+        self.path, self.info, self.layout = path, info, layout
+        positions = np.arange(info.n_positions)
+        there = self._records_of(positions) < layout.n_records - n_empty
+        self.received: NDArray[np.uint8] = there.astype(np.uint8).reshape(info.scan_shape)
+        self._dtype = np.dtype(info.dtype)
+        try:
+            self._file = PositionalFile(path)
+        except OSError as error:
+            raise FileFormatError(f"{path} cannot be read: {error.strerror}. Check the path.") from None
+
+    def refresh(self) -> None:
+        """The file is taken as it was when it was opened: `livestem feed` follows one that grows."""
+
+    def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
+        """Patterns of flat scan indices [start, stop) into the first rows of `out`; zeros where missing."""
+        if not 0 <= start <= stop <= self.info.n_positions:
+            raise IndexError(f"Scan positions {start} to {stop} of {self.info.n_positions}.")
+        there = self.received.reshape(-1)[start:stop] > 0
+        block, records = out[: stop - start], self._records_of(np.arange(start, stop))
+        if not there.all():
+            block[~there] = 0
+        rows = np.flatnonzero(there)
+        # Stretches of records that follow each other are read together.
+        for stretch in np.split(
+            rows, np.flatnonzero((np.diff(rows) != 1) | (np.diff(records[rows]) != 1)) + 1
+        ):
+            if stretch.size:
+                self._read_records(int(records[stretch[0]]), block[stretch[0] : stretch[-1] + 1])
+        return block
+
+    def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
+        """Patterns of these flat scan indices into the first rows of `out`."""
+        done = 0
+        for start, stop in runs(scan_indices):
+            self.read_block(start, stop, out[done:])
+            done += stop - start
+        return out[:done]
+
+    def pattern(self, scan_y: int, scan_x: int) -> NDArray[Any]:
+        """One pattern, a copy. IndexError outside the scan."""
+        n_y, n_x = self.info.scan_shape
+        if not (0 <= scan_y < n_y and 0 <= scan_x < n_x):
+            raise IndexError(f"Scan position ({scan_y}, {scan_x}) lies outside the scan of {n_y} x {n_x}.")
+        out = np.empty((1, *self.info.detector_shape), self._dtype)
+        return self.read_block(scan_y * n_x + scan_x, scan_y * n_x + scan_x + 1, out)[0]
+
+    def checksum(self) -> str:
+        """SHA-256 over size and 64 records spread over the file: cheap, and any other scan differs."""
+        n = self.layout.n_records
+        digest = hashlib.sha256(str((n, *self.info.detector_shape)).encode())
+        frame = np.empty((1, *self.info.detector_shape), self._dtype)
+        for record in np.linspace(0, n - 1, _CHECKSUM_SAMPLES).astype(int).tolist():
+            self._read_records(record, frame)
+            digest.update(frame.tobytes())
+        return f"sha256-sample:{digest.hexdigest()}"
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _records_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        n_x = self.info.scan_shape[1]
+        line, column = np.divmod(positions, n_x)
+        return self.layout.first_record + line * (self.layout.records_per_line or n_x) + column
+
+    def _read_records(self, record: int, frames: NDArray[Any]) -> None:
+        """Frames of neighbouring records, from this one on."""
+        layout = self.layout
+        try:
+            self._file.read_rows(frames, layout.record_bytes, layout.offset + record * layout.record_bytes)
+        except (OSError, EOFError) as error:
+            raise FileFormatError(
+                f"{self.path} cannot be read any more at record {record} of {layout.n_records}: {error}. It was whole "
+                "when it was opened. Check the drive, and whether another program changes the file."
+            ) from None
