@@ -140,7 +140,8 @@ class _Scene:
 
         latest, window = self._refresh.latest, self._window
         wait_until(lambda: is_reached(latest()) and is_loaded(latest()), WITHIN_S)
-        position_yx = telling_position(latest())
+        # What is pinned stays: some states are over soon.
+        position_yx = window.selection.pinned_yx or telling_position(latest())
         if position_yx is not None:
             window.select(window.selection.with_pin(position_yx))
             wait_until(lambda: _has_pattern(latest(), position_yx), WITHIN_S)

@@ -13,7 +13,8 @@ from streamer.live.overrides import Overrides, overrides_with, settings_with
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState
 from streamer.serve.mask_preview import WantedMask, preview_mask
-from streamer.serve.result_session import MAX_UNDO, Answer, ResultSession
+from streamer.serve.moments import MAX_UNDO
+from streamer.serve.result_session import Answer, ResultSession
 from streamer.settings import AnalysisSettings
 
 WHEN: dict[EngineState, str] = {

@@ -7,55 +7,30 @@ one at a time; values are set, and progress is read, from another thread meanwhi
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from streamer.analysis.editing import EditSession, EditStep
+from streamer.analysis.editing import EditSession
 from streamer.analysis.passes import Cancel
 from streamer.analysis.result_file import AnalysisResult, write_result
 from streamer.analysis.run import analyze
 from streamer.errors import LivestemError
 from streamer.formats.scan_file import ScanFile
 from streamer.live.overrides import OverrideRecord, Overrides, overrides_of, overrides_with, settings_with
-from streamer.live.snapshot import LiveSnapshot
 from streamer.serve.boards import snapshot_of_edits, snapshot_of_result
+from streamer.serve.change_texts import edit_text, value_text
 from streamer.serve.free_names import free_result_name
 from streamer.serve.job_progress import JobProgress
+from streamer.serve.moments import Base, Moment, Moments
 from streamer.serve.stale import kept_edits, stale_stages
 from streamer.settings import AnalysisSettings, TreeEdit, analysis_settings, tree_edit
 from streamer.wire.control import NamedArray
 
 Answer = tuple[tuple[NamedArray, ...], dict[str, Any]]
-MAX_UNDO = 50
-MAX_RESULTS = 4
-"""Analyses that undo can go back over: each keeps its arrays in memory."""
 SAME_GESTURE_S = 1.5
 """A value set again within this time, by a key held down, is one step of undo."""
-
-
-@dataclass
-class _Base:
-    """One analysis, and what its edits compute with."""
-
-    result: AnalysisResult
-    settings: AnalysisSettings
-    first: LiveSnapshot
-    edits: EditSession | None = None
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """Everything that undo brings back; `text` says what led here."""
-
-    base: _Base
-    overrides: Overrides
-    step: EditStep | None = None
-    edit_records: tuple[OverrideRecord, ...] = ()
-    text: str = ""
-    gesture: str = ""
-    at_s: float = 0.0
 
 
 class ResultSession:
@@ -92,8 +67,8 @@ class ResultSession:
         self._progress: JobProgress | None = None
         self._cancel = Cancel()
         base = self._base(result)
-        self._moments = [_Moment(base, overrides or self._manual_of(result, base))]
-        self._at = 0
+        manual, edit_records = _by_hand(result, base.settings)
+        self._moments = Moments(Moment(base, overrides or manual, edit_records=edit_records))
         self.snapshot = base.first
 
     # What is shown.
@@ -101,18 +76,18 @@ class ResultSession:
     @property
     def overrides(self) -> Overrides:
         """Values set by hand."""
-        return self._moment.overrides
+        return self._moments.now.overrides
 
     @property
     def result(self) -> AnalysisResult:
         """The analysis that is shown, without the edits."""
-        return self._moment.base.result
+        return self._moments.now.base.result
 
     @property
     def settings(self) -> AnalysisSettings:
         """With these, `analyze` gives what is shown."""
-        moment = self._moment
-        return moment.base.settings.model_copy(update={"edits": self._edits_of(moment)})
+        moment = self._moments.now
+        return moment.base.settings.model_copy(update={"edits": moment.tree_edits})
 
     @property
     def progress(self) -> JobProgress | None:
@@ -121,21 +96,14 @@ class ResultSession:
 
     def wanted(self, settings: AnalysisSettings | None = None) -> AnalysisSettings:
         """What an analysis with the values set by hand would use; `settings`: as somebody else knows them."""
-        return settings or settings_with(self._moment.base.settings, self.overrides, releases=True)
+        return settings or settings_with(self._moments.now.base.settings, self.overrides, releases=True)
 
     def fields(self, wanted: AnalysisSettings | None = None) -> dict[str, Any]:
         """What the published state says of edits, records and stale stages."""
-        with self._lock:
-            moments, at = self._moments, self._at
-        moment = moments[at]
+        moment = self._moments.now
         records = (*moment.overrides.records, *moment.edit_records)
         return {
-            "edits": {
-                "n_undo": at,
-                "n_redo": len(moments) - 1 - at,
-                "undo_text": moment.text if at else "",
-                "redo_text": moments[at + 1].text if at + 1 < len(moments) else "",
-            },
+            "edits": self._moments.to_json(),
             "stale": list(stale_stages(moment.base.settings, self.wanted(wanted))),
             "overrides": [record.to_json() for record in records],
         }
@@ -150,12 +118,13 @@ class ResultSession:
         """Set a value by hand, or give it back (None). Nothing is computed; what is stale is said."""
         settings = self.snapshot.settings
         changed = overrides_with(self.overrides, name, value, settings, self._time())
-        text = f"{name} {'automatic' if value is None else _short(value)}"
-        with self._lock:
-            last, now = self._moments[self._at], self._clock()
-            is_same = self._at > 0 and last.gesture == name and now - last.at_s < SAME_GESTURE_S
-            moment = replace(last, overrides=changed, text=text, gesture=name, at_s=now)
-            self._put(moment, instead=is_same)
+        self._moments.add(
+            over_s=SAME_GESTURE_S,
+            overrides=changed,
+            text=value_text(name, value),
+            gesture=name,
+            at_s=self._clock(),
+        )
         return changed
 
     def answer(self, method: str, params: dict[str, Any]) -> Answer:
@@ -188,12 +157,12 @@ class ResultSession:
 
         `roi`: a region of the scan alone, None: all of it, "same": as what is shown.
         """
-        moment = self._moment
+        moment = self._moments.now
         before = moment.base.settings
         wanted = self.wanted(settings)
         if roi != "same":
             wanted = wanted.model_copy(update={"roi": roi})
-        edits = self._edits_of(moment)
+        edits = moment.tree_edits
         kept = kept_edits(before, wanted, edits)
         wanted = analysis_settings(
             {**wanted.model_dump(mode="json"), "edits": [e.model_dump() for e in kept]}
@@ -214,11 +183,11 @@ class ResultSession:
         """Show another analysis of the same scan; undo brings the one before back."""
         base = self._base(result)
         self.path = result.path or self.path
-        with self._lock:
-            last = self._moments[self._at]
-            records = last.edit_records if keeps_records else ()
-            self._put(_Moment(base, last.overrides, None, records, text, "", self._clock()))
-            self._drop_old_results()
+        records = self._moments.now.edit_records if keeps_records else ()
+        self._moments.add(
+            base=base, step=None, edit_records=records, text=text, gesture="", at_s=self._clock()
+        )
+        self._moments.drop_old_results()
         self.snapshot = base.first
 
     def cancel(self) -> None:
@@ -227,84 +196,43 @@ class ResultSession:
 
     # How it is done.
 
-    @property
-    def _moment(self) -> _Moment:
-        with self._lock:
-            return self._moments[self._at]
-
-    def _base(self, result: AnalysisResult) -> _Base:
+    def _base(self, result: AnalysisResult) -> Base:
         self._version += 1
         received = self.scan.received if self.scan else None
-        return _Base(
+        return Base(
             result,
             analysis_settings(result.attrs["settings"]),
             snapshot_of_result(result, self._version, received),
         )
 
-    @staticmethod
-    def _manual_of(result: AnalysisResult, base: _Base) -> Overrides:
-        known = result.attrs.get("overrides") or []
-        records = tuple(OverrideRecord(**entry) for entry in known if isinstance(entry, dict))
-        return replace(overrides_of(base.settings), records=records)
-
-    def _edits_of(self, moment: _Moment) -> tuple[TreeEdit, ...]:
-        return moment.step.edits if moment.step else moment.base.settings.edits
-
-    def _put(self, moment: _Moment, instead: bool = False) -> None:
-        """Go on from here with another moment; what was undone is forgotten."""
-        self._moments = [*self._moments[: self._at + (0 if instead else 1)], moment][-MAX_UNDO - 1 :]
-        self._at = len(self._moments) - 1
-
-    def _drop_old_results(self) -> None:
-        seen: list[_Base] = []
-        for place in range(len(self._moments) - 1, -1, -1):
-            base = self._moments[place].base
-            if base not in seen:
-                seen.append(base)
-            if len(seen) > MAX_RESULTS:
-                self._moments = self._moments[place + 1 :]
-                break
-        self._at = len(self._moments) - 1
-        for base in seen[1:]:
-            if base.edits is not None:
-                base.edits.let_go()
-
     def _go(self, by: int) -> None:
-        with self._lock:
-            if not 0 <= self._at + by < len(self._moments):
-                raise LivestemError(f"There is nothing to {'undo' if by < 0 else 'redo'}.")
-            before, moment = self._moments[self._at], self._moments[self._at + by]
+        before, moment = self._moments.now, self._moments.beside(by)
         if moment.base is not before.base or moment.step is not before.step:
             with self._computing():
                 self._show(moment)
-        with self._lock:
-            self._at += by
+        self._moments.go(by)
 
-    def _show(self, moment: _Moment) -> None:
+    def _show(self, moment: Moment) -> None:
         """Make the snapshot of a moment; what an edit has changed since gets new versions."""
         if moment.step is None or moment.base.edits is None:
             self.snapshot = moment.base.first
             return
         self._version += 1
         moment.base.edits.restore(moment.step)
-        whole = self.snapshot if self._moment.base is moment.base else moment.base.first
+        whole = self.snapshot if self._moments.now.base is moment.base else moment.base.first
         self.snapshot = snapshot_of_edits(whole, moment.base.edits, self._version)
 
     def _apply(self, edit: TreeEdit) -> None:
-        moment = self._moment
+        moment = self._moments.now
         session = self._begun()
         session.restore(moment.step or session.step)
         session.apply(edit)
         self._version += 1
         after = snapshot_of_edits(self.snapshot, session, self._version)
         records = (*moment.edit_records, self._record(edit, session))
-        with self._lock:
-            last = self._moments[self._at]
-            self._put(
-                _Moment(
-                    moment.base, last.overrides, session.step, records, edit_text(edit), "", self._clock()
-                )
-            )
+        self._moments.add(
+            step=session.step, edit_records=records, text=edit_text(edit), gesture="", at_s=self._clock()
+        )
         self.snapshot = after
 
     def _record(self, edit: TreeEdit, session: EditSession) -> OverrideRecord:
@@ -316,15 +244,10 @@ class ResultSession:
         return OverrideRecord(edit_text(edit), automatic, values, self._time())
 
     def _begun(self) -> EditSession:
-        base = self._moment.base
+        base = self._moments.now.base
         if base.edits is None:
             base.edits = EditSession(self._source(), base.result)
-            first = base.edits.step
-            with self._lock:
-                self._moments = [
-                    replace(moment, step=first) if moment.base is base and moment.step is None else moment
-                    for moment in self._moments
-                ]
+            self._moments.begin_edits(base, base.edits.step)
         base.edits.cancel = self._cancel
         progress = self._progress
         if progress is not None:
@@ -341,7 +264,7 @@ class ResultSession:
 
     def _save(self) -> Path:
         """Analyse with the edits; the outcome lies beside the result, which stays as it is."""
-        moment = self._moment
+        moment = self._moments.now
         path = self.path or self._source().path
         session = moment.base.edits
         result = analyze(
@@ -397,26 +320,14 @@ class _Computing:
         self._session.end_job()
 
 
-def edit_text(edit: TreeEdit) -> str:
-    """Such as "merge 2.1 + 2.2"."""
-    match edit.edit:
-        case "split":
-            return f"split {edit.node}" + (f" into {edit.k}" if edit.k else "")
-        case "merge":
-            return f"merge {' + '.join(edit.nodes)}"
-        case "rename":
-            return f"rename {edit.node}"
-        case "hide":
-            return f"{'hide' if edit.hidden else 'show'} {', '.join(edit.nodes)}"
-        case _:
-            return f"move {edit.node} onto {edit.onto}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(
-            f"{name}" if isinstance(entry, dict) else f"{name} {entry}" for name, entry in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return "–".join(f"{entry:.3g}" for entry in value)
-    return f"{value:.3g}"
+def _by_hand(
+    result: AnalysisResult, settings: AnalysisSettings
+) -> tuple[Overrides, tuple[OverrideRecord, ...]]:
+    """Values set by hand in a result, with their records; and the records of its edits."""
+    manual = overrides_of(settings)
+    known = [
+        OverrideRecord(**entry) for entry in result.attrs.get("overrides") or () if isinstance(entry, dict)
+    ]
+    values = manual.flat()
+    of_values = tuple(record for record in known if record.parameter in values)
+    return replace(manual, records=of_values), tuple(r for r in known if r.parameter not in values)

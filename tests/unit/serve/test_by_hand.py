@@ -12,6 +12,7 @@ from streamer.live.snapshot import LiveSnapshot
 from streamer.model import Calibration, EngineState, ScanInfo
 from streamer.serve.job_progress import JobProgress
 from streamer.serve.live_hand import WHEN, LiveHand
+from streamer.serve.moments import MAX_RESULTS, Base, Moment, Moments
 from streamer.serve.stale import kept_edits, stale_stages
 from streamer.settings import AnalysisSettings, analysis_settings
 
@@ -141,3 +142,30 @@ def test_side_settings_are_kept_beside_the_file_and_bad_ones_count_for_nothing(t
     assert read_side(path) == {}
     with pytest.raises(RecordingError, match="cannot be written"):
         write_side(tmp_path / "none" / "scan.h5", {"source": "x"})
+
+
+def test_undo_goes_back_50_steps_and_a_key_held_down_is_one():
+    moments = Moments(Moment(Base(None, AnalysisSettings(), LiveSnapshot()), Overrides()))
+    for n in range(60):
+        moments.add(text=f"step {n}", gesture=f"value {n}", at_s=float(n))
+    assert moments.to_json() == {"n_undo": 50, "n_redo": 0, "undo_text": "step 59", "redo_text": ""}
+    for n in range(5):
+        moments.add(text=f"held {n}", gesture="threshold", at_s=100.0 + 0.1 * n, over_s=1.5)
+    moments.go(-1)
+    said = moments.to_json()
+    assert (said["undo_text"], said["redo_text"], said["n_redo"]) == ("step 59", "held 4", 1)
+    moments.add(text="another way")
+    assert moments.to_json()["n_redo"] == 0
+    with pytest.raises(LivestemError, match="nothing to redo"):
+        moments.beside(1)
+
+
+def test_undo_goes_over_a_few_analyses_only():
+    bases = [Base(None, AnalysisSettings(), LiveSnapshot(version=n)) for n in range(7)]
+    moments = Moments(Moment(bases[0], Overrides()))
+    for base in bases[1:]:
+        moments.add(base=base, text="analysis")
+        moments.drop_old_results()
+    assert moments.to_json()["n_undo"] == MAX_RESULTS - 1
+    moments.go(-3)
+    assert moments.now.base is bases[3]

@@ -215,6 +215,14 @@ def test_a_region_is_analysed_alone_and_saved_with_its_records(made, serve):
     assert saved.attrs["settings"]["roi"] == [4, 22, 6, 30]
     assert [record["parameter"] for record in saved.attrs["overrides"]] == ["outer_px"]
     assert saved.array_attrs["mask"]["outer_px"] == 40.0
+    again = serve(saved.path)
+    again.rename("1", "part")
+    again.set("inner", 20.0)
+    assert [record["parameter"] for record in again.state()["overrides"]] == [
+        "inner_px",
+        "outer_px",
+        "rename 1",
+    ]
 
 
 def test_an_analysis_that_is_cancelled_leaves_what_was_there(made, serve):
