@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.passes import Block, Cancel, run_pass
-from streamer.errors import FileFormatError
+from streamer.errors import FileFormatError, SettingsError
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.first_look import FirstLook, look_at_sample
 from streamer.kernels.frame_pass import FramePass, frame_plan
@@ -21,7 +21,7 @@ from streamer.kernels.mask import (
     reference_centre,
     usable_radius,
 )
-from streamer.settings import AnalysisSettings, VirtualDetector
+from streamer.settings import AnalysisSettings, MaskSettings, VirtualDetector
 
 _SAMPLE_FRAMES = 256
 
@@ -143,26 +143,49 @@ def align_scan(
     return Aligned(look, centres, residual, usable, mean, variance)
 
 
-def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float | None) -> FeatureMask:
-    """Ring and feature pixels from the statistics, with the settings' manual values or the given ones."""
+def choose_mask(aligned: Aligned, settings: AnalysisSettings) -> FeatureMask:
+    """Ring and feature pixels from the statistics; the settings' values by hand win.
+
+    Raises
+    ------
+    SettingsError
+        No pixel lies within the ring that was set by hand.
+    """
+    manual = settings.mask
+    mask = _decided(aligned, manual, aligned.beam.radius_px)
+    if not mask.ring.any() and (manual.inner_px, manual.outer_px) != (None, None):
+        raise SettingsError(
+            f"No detector pixel lies between {mask.inner_px:g} and {mask.outer_px:g} px from the direct beam. Expected "
+            "an inner radius below the outer one, both within the detector. Correct mask.inner_px or mask.outer_px "
+            "(--inner, --outer). The scan is unchanged."
+        )
+    return mask
+
+
+def automatic_mask(aligned: Aligned, settings: AnalysisSettings) -> FeatureMask:
+    """What `choose_mask` gives without ring, threshold, rule, weighting and disk radius set by hand."""
+    return _decided(aligned, untouched_mask(settings), aligned.look.automatic_radius_px)
+
+
+def untouched_mask(settings: AnalysisSettings) -> MaskSettings:
+    """The mask's settings with everything that has an automatic choice left to it."""
+    return MaskSettings(max_features=settings.mask.max_features, border_px=settings.mask.border_px)
+
+
+def _decided(aligned: Aligned, mask: MaskSettings, disk_radius_px: float) -> FeatureMask:
     shape = (aligned.mean.shape[0], aligned.mean.shape[1])
-    manual = {
-        "inner_px": settings.mask.inner_px,
-        "outer_px": settings.mask.outer_px,
-        "threshold": settings.mask.threshold,
-    } | overrides
     return decide_mask(
         aligned.mean,
         aligned.variance,
         int(aligned.usable.sum()),
-        aligned.beam.radius_px,
-        usable_radius(shape, aligned.largest_shift_px, settings.mask.border_px),
-        manual["inner_px"],
-        manual["outer_px"],
-        manual["threshold"],
-        settings.mask.max_features,
-        settings.mask.rule,
-        settings.mask.weighting,
+        disk_radius_px,
+        usable_radius(shape, aligned.largest_shift_px, mask.border_px),
+        mask.inner_px,
+        mask.outer_px,
+        mask.threshold,
+        mask.max_features,
+        mask.rule,
+        mask.weighting,
     )
 
 

@@ -26,10 +26,12 @@ from streamer.analysis.preprocess import (
     Aligned,
     Extracted,
     align_scan,
+    automatic_mask,
     choose_mask,
     extract,
     patch_index,
     patch_side,
+    untouched_mask,
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.coherence import neighbour_pairs
@@ -286,11 +288,13 @@ class _Assembly:
                 "n_defects": len(aligned.look.defects),
             },
             "mask": {
+                "disk_radius_px": aligned.beam.radius_px,
                 "inner_px": mask.inner_px,
                 "outer_px": mask.outer_px,
                 "threshold": mask.threshold,
                 "n_features": int(mask.features.sum()),
                 "rule": mask.rule,
+                "weighting": mask.weighting,
                 "auto": self._automatic,
             },
         }
@@ -311,18 +315,19 @@ class _Assembly:
         }
 
     @cached_property
-    def _automatic(self) -> dict[str, float]:
+    def _automatic(self) -> dict[str, Any]:
         """What every value would have been without an override."""
-        manual = self.settings.mask
-        auto = self.mask
-        if (manual.inner_px, manual.outer_px, manual.threshold) != (None, None, None):
-            auto = choose_mask(self.aligned, self.settings, inner_px=None, outer_px=None, threshold=None)
+        chosen, auto = self.settings, self.mask
+        if chosen.mask != untouched_mask(chosen) or chosen.alignment.disk_radius_px is not None:
+            auto = automatic_mask(self.aligned, chosen)
         return {
-            "disk_radius_px": self.aligned.beam.radius_px,
+            "disk_radius_px": self.aligned.look.automatic_radius_px,
             "inner_px": auto.inner_px,
             "outer_px": auto.outer_px,
             "threshold": auto.threshold,
             "n_features": int(auto.features.sum()),
+            "rule": auto.rule,
+            "weighting": auto.weighting,
         }
 
     def _attrs(self, seconds: dict[str, float]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from streamer.settings import analysis_settings
 from tests.simulated import simulate
 
 SHAPE = (24, 32)
+QUICK = {"momentum": {"enabled": False}, "lattice": {"enabled": False}, "manifold": {"method": "none"}}
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +116,39 @@ def test_values_by_hand_win_and_both_values_are_kept(scan):
     assert (mask["inner_px"], mask["outer_px"], mask["threshold"]) == (25.0, 54.0, 0.5)
     assert mask["auto"]["inner_px"] != 25.0
     assert mask["auto"]["threshold"] == 0.3
+    assert mask["disk_radius_px"] == 3.5
     assert result.nodes[0].k == 4
     assert result.nodes[0].k_auto in (2, 3)
     assert len(result.nodes) == 5
     assert result.label_maps.shape == (1, *SHAPE)
     assert "momentum/labels" not in result.arrays
+
+
+def test_automatic_values_are_those_of_a_run_without_overrides(scan, result):
+    by_hand = {
+        "alignment": {"disk_radius_px": 4.5},
+        "mask": {"inner_px": 25.0, "rule": "spots", "weighting": "noise"},
+        "cluster": {"levels": 1},
+        **QUICK,
+    }
+    with open_scan(scan.raw) as opened:
+        changed = analyze(opened, analysis_settings(by_hand))
+    assert changed.array_attrs["mask"]["rule"] == "spots"
+    assert changed.array_attrs["mask"]["weighting"] == "noise"
+    auto, alone = changed.attrs["automatic"], result.attrs["automatic"]
+    assert auto["disk_radius_px"] == alone["disk_radius_px"] != 4.5
+    assert {name: auto[name] for name in ("inner_px", "outer_px", "threshold", "rule", "weighting")} == {
+        name: result.array_attrs["mask"][name]
+        for name in ("inner_px", "outer_px", "threshold", "rule", "weighting")
+    }
+    # The window of the centre of mass was another: the statistics differ in the last digits.
+    assert auto["n_features"] == pytest.approx(alone["n_features"], rel=0.02)
+
+
+@pytest.mark.parametrize("ring", [{"inner_px": 40.0, "outer_px": 30.0}, {"inner_px": 400.0}])
+def test_a_ring_without_pixels_is_a_clear_sentence(scan, ring):
+    with open_scan(scan.raw) as opened, pytest.raises(SettingsError, match="No detector pixel lies between"):
+        analyze(opened, analysis_settings({"mask": ring}))
 
 
 @pytest.mark.parametrize("dose", [60000.0, 8000.0, 2000.0])
