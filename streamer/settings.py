@@ -107,6 +107,11 @@ class MomentumSettings(_Settings):
     """Most children that the automatic choice considers."""
     n_bins: Annotated[int, Field(ge=16)] = 1024
     """Length of the binned real-space image of a detector pixel."""
+    exact: bool = False
+    """Whether real-space images have every scan position instead of `n_bins` patches: one pass more over the file,
+    and memory that grows with the scan."""
+    exact_gib: Annotated[float, Field(gt=0)] = 4.0
+    """Most memory that exact images may take; an analysis that needs more is refused."""
 
 
 class ManifoldSettings(_Settings):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from streamer.analysis.exact_images import exact_images, refuse_too_large
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
 from streamer.analysis.manifold import Manifold, embed_nodes, import_umap, remark_on_nodes
@@ -37,7 +38,7 @@ from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
-from streamer.cluster.pixels import MomentumClusters, cluster_pixels
+from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
@@ -122,11 +123,13 @@ def analyze(
         with clock.stage("align", progress) as told:
             aligned = aligned or align_scan(scan, settings, executor, told, cancel)
             mask = choose_mask(aligned, settings)
+            if settings.momentum.enabled and settings.momentum.exact:
+                refuse_too_large(scan, aligned, settings)
         with clock.stage("features", progress) as told:
             extracted = extract(scan, aligned, mask, settings, executor, told, cancel)
         with clock.stage("hierarchy", progress) as told:
             # Neither fills all processors all the time.
-            pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor)
+            pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor, cancel)
             rules = division_rules(settings, aligned.usable, scan.info.scan_shape)
             hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
         with clock.stage("momentum", progress):
@@ -186,11 +189,26 @@ def division_rules(
 
 
 def _momentum(
-    scan: ScanFile, aligned: Aligned, extracted: Extracted, settings: AnalysisSettings, executor: Executor
+    scan: ScanFile,
+    aligned: Aligned,
+    extracted: Extracted,
+    settings: AnalysisSettings,
+    executor: Executor,
+    cancel: Cancel,
 ) -> MomentumClusters | None:
     if not settings.momentum.enabled:
         return None
     limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
+    if settings.momentum.exact:
+        pixels = lit_pixels(aligned.mean, limit)
+        return cluster_images(
+            exact_images(scan, aligned, pixels, settings, executor, cancel),
+            pixels,
+            aligned.mean,
+            aligned.variance,
+            settings,
+            executor,
+        )
     images = _patch_images(extracted, executor)
     return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
 

@@ -19,6 +19,7 @@ _OVERRIDES = {
     "weighting": ("mask", "weighting"),
     "levels": ("cluster", "levels"),
     "momentum": ("momentum", "enabled"),
+    "exact": ("momentum", "exact"),
 }
 """Options that set one value of one group of the settings."""
 _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be given again."
@@ -65,6 +66,11 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     help="Features as they are, or divided by their shot noise.  [default: auto]",
 )
 @click.option("--momentum/--no-momentum", default=None, help="Momentum-space clusters.  [default: momentum]")
+@click.option(
+    "--exact/--folded",
+    default=None,
+    help="Momentum space by images of every scan position, or of patches of neighbours.  [default: folded]",
+)
 @click.option(
     "--manifold/--no-manifold",
     default=None,

@@ -1,12 +1,16 @@
 """The whole analysis on small simulated files."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from simulators.specimen import Phase
 from simulators.truth import many_to_one_accuracy
 from streamer import analyze, open_result, open_scan
+from streamer.analysis.exact_images import exact_images
 from streamer.analysis.passes import Cancel
+from streamer.analysis.preprocess import align_scan, choose_mask, extract
 from streamer.analysis.result_file import refuse_existing, write_result
 from streamer.errors import FileFormatError, ResultError, ScanStopped, SettingsError
 from streamer.settings import analysis_settings
@@ -76,6 +80,41 @@ def test_momentum_clusters_show_the_phases(scan, result):
         is_kind = (scan.specimen.phase == kind).ravel().astype(float)
         best = max(abs(np.corrcoef(image, is_kind)[0, 1]) for image in images[1:])
         assert best > 0.7, kind
+
+
+def test_exact_and_folded_momentum_space_agree(tmp_path):
+    section = simulate(tmp_path, SHAPE, "cross-section")
+    found = []
+    for momentum in ({"n_bins": 192}, {"exact": True}):
+        settings = {**QUICK, "cluster": {"levels": 1}, "momentum": {"levels": 1, **momentum}}
+        with open_scan(section.raw) as opened:
+            found.append(analyze(opened, analysis_settings(settings)))
+    folded, exact = (
+        [r.arrays["momentum/images"][node.id].ravel() for node in r.momentum_nodes[1:]] for r in found
+    )
+    assert len(folded) == len(exact) > 3
+    for image in folded:
+        assert max(np.corrcoef(image, other)[0, 1] for other in exact) > 0.95
+    labels = [r.arrays["momentum/labels"][0] for r in found]
+    np.testing.assert_array_equal(labels[0] < 0, labels[1] < 0)
+    assert (labels[0] != labels[1]).any()  # shot noise of single positions: not the same computation twice
+
+
+def test_exact_images_are_the_patterns_themselves_and_have_a_limit(scan, result):
+    with open_scan(scan.raw) as opened, ThreadPoolExecutor(2) as executor:
+        settings = analysis_settings({"momentum": {"exact": True, "exact_gib": 0.05}})
+        aligned = align_scan(opened, settings, executor, lambda fraction: None, Cancel())
+        chosen = result.arrays["mask/features"]
+        pixels = np.flatnonzero(chosen)
+        images = exact_images(opened, aligned, pixels, settings, executor, Cancel())
+        mask = choose_mask(aligned, settings)
+        patterns = (
+            extract(opened, aligned, mask, settings, executor, lambda fraction: None, Cancel()).features
+            / mask.scale
+        )
+        with pytest.raises(SettingsError, match=r"more than momentum\.exact_gib = 0\.05"):
+            analyze(opened, settings)
+    np.testing.assert_allclose(images, (patterns - patterns.mean(axis=0)).T, rtol=1e-3, atol=0.1)
 
 
 def test_same_seed_same_labels_whatever_the_number_of_threads(scan, result):

@@ -24,11 +24,12 @@ weighting = "none"
 levels = 1
 [momentum]
 enabled = false
+exact = true
 [manifold]
 method = "none"
 """
 OPTIONS = (
-    "--disk 3.6 --inner 23 --outer 50 --threshold 0.4 --rule excess --weighting none --levels 1 --no-momentum "
+    "--disk 3.6 --inner 23 --outer 50 --threshold 0.4 --rule excess --weighting none --levels 1 --no-momentum --exact "
     "--no-manifold"
 ).split()
 
