@@ -32,8 +32,8 @@ def refuse_too_large(scan: ScanFile, aligned: Aligned, settings: AnalysisSetting
     if needed > settings.momentum.exact_gib:
         raise SettingsError(
             f"Exact images of {n_pixels} detector pixels at {int(aligned.usable.sum())} positions take up to "
-            f"{needed:.3g} GiB, more than momentum.exact_gib = {settings.momentum.exact_gib:g}. Raise it where there is so "
-            "much memory, take a region (--roi), or leave --exact away. The scan is unchanged."
+            f"{needed:.3g} GiB, more than momentum.exact_gib = {settings.momentum.exact_gib:g}. Raise it where there "
+            "is so much memory, take a region (--roi), or leave --exact away. The scan is unchanged."
         )
 
 

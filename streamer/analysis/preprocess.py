@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -248,10 +249,38 @@ def extract(
 
 
 def aperture_weights(detector_shape: tuple[int, int], detector: VirtualDetector) -> NDArray[np.float32]:
-    """Weights (n_pixels,) of a virtual detector on the aligned pattern; rims fall off over one pixel."""
+    """Weights (n_pixels,) of a virtual detector on the aligned pattern; rims of disks fall off over one pixel.
+
+    Raises
+    ------
+    SettingsError
+        Its mask cannot be read, or is not of this detector.
+    """
+    if detector.mask is not None:
+        return _mask_from_file(detector_shape, Path(detector.mask))
     centre = reference_centre(detector_shape)
     spots = np.array(detector.spots_yx)
     if detector.conjugate:
         spots = np.concatenate([spots, -spots])
-    rims = [detector.radius_px + 0.5 - radius_map(detector_shape, centre + spot) for spot in spots]
+    radius_px = detector.radius_px or 0.0  # never missing beside spots: the settings see to it
+    rims = [radius_px + 0.5 - radius_map(detector_shape, centre + spot) for spot in spots]
     return np.clip(np.max(rims, axis=0), 0.0, 1.0).astype(np.float32).ravel()
+
+
+def _mask_from_file(detector_shape: tuple[int, int], path: Path) -> NDArray[np.float32]:
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no .npy file"
+        raise SettingsError(
+            f"The mask {path} cannot be read: {reason}. Expected an array of {detector_shape[0]} x "
+            f"{detector_shape[1]} weights (.npy). Correct the path of the virtual detector. The scan is unchanged."
+        ) from None
+    is_right = isinstance(mask, np.ndarray) and mask.shape == detector_shape and mask.dtype.kind in "biuf"
+    if not is_right or not np.isfinite(mask).all():
+        raise SettingsError(
+            f"The mask {path} holds {getattr(mask, 'dtype', type(mask).__name__)} values of shape "
+            f"{getattr(mask, 'shape', ())}. Expected finite numbers of shape {detector_shape}, the detector's. "
+            "Choose a mask made on this detector. The scan is unchanged."
+        )
+    return mask.astype(np.float32).ravel()
