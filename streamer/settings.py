@@ -102,6 +102,9 @@ class ClusterSettings(_Settings):
     """Most children that the automatic choice considers."""
     min_patterns: Annotated[int, Field(ge=4)] = 64
     """A node with fewer patterns is not split."""
+    mask_per_node: bool = False
+    """Whether a node is split by those feature pixels alone whose STD within the node exceeds `mask.threshold` of
+    the largest there."""
 
 
 class MomentumSettings(_Settings):

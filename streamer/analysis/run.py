@@ -41,7 +41,13 @@ from streamer.cluster.edits import apply_edits
 from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
-from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
+from streamer.kernels.mask import (
+    PUBLISHED_THRESHOLD,
+    FeatureMask,
+    radial_mean,
+    reference_centre,
+    usable_radius,
+)
 from streamer.model import LABEL_NOT_VISITED
 from streamer.settings import AnalysisSettings
 
@@ -185,7 +191,10 @@ def division_rules(
     """The hierarchy's settings as its rules, for the usable positions (n,) of a scan."""
     cluster = settings.cluster
     pairs = neighbour_pairs(np.flatnonzero(usable), scan_shape)
-    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs)
+    share = None
+    if cluster.mask_per_node:
+        share = PUBLISHED_THRESHOLD if settings.mask.threshold is None else settings.mask.threshold
+    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs, share)
 
 
 def _momentum(
