@@ -8,9 +8,17 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from streamer.errors import SettingsError
 
@@ -94,6 +102,9 @@ class ClusterSettings(_Settings):
     """Most children that the automatic choice considers."""
     min_patterns: Annotated[int, Field(ge=4)] = 64
     """A node with fewer patterns is not split."""
+    mask_per_node: bool = False
+    """Whether a node is split by those feature pixels alone whose STD within the node exceeds `mask.threshold` of
+    the largest there."""
 
 
 class MomentumSettings(_Settings):
@@ -107,6 +118,11 @@ class MomentumSettings(_Settings):
     """Most children that the automatic choice considers."""
     n_bins: Annotated[int, Field(ge=16)] = 1024
     """Length of the binned real-space image of a detector pixel."""
+    exact: bool = False
+    """Whether real-space images have every scan position instead of `n_bins` patches: one pass more over the file,
+    and memory that grows with the scan."""
+    exact_gib: Annotated[float, Field(gt=0)] = 4.0
+    """Most memory that exact images may take; an analysis that needs more is refused."""
 
 
 class ManifoldSettings(_Settings):
@@ -192,12 +208,23 @@ class VirtualDetector(_Settings):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
     """Small letters, digits and underscores."""
-    spots_yx: Annotated[tuple[tuple[float, float], ...], Field(min_length=1)]
+    spots_yx: tuple[tuple[float, float], ...] = ()
     """Centres of its disks in px, from the direct beam."""
-    radius_px: Annotated[float, Field(gt=0)]
+    radius_px: Annotated[float, Field(gt=0)] | None = None
     """Of every disk."""
     conjugate: bool = False
     """Whether the disks opposite, through the direct beam, belong to it."""
+    mask: str | None = None
+    """Instead of disks: a file (.npy) with a weight for every pixel of the aligned pattern, such as
+    ``livestem export --to apertures`` writes. In a settings file, from that file's folder."""
+
+    @model_validator(mode="after")
+    def _disks_or_mask(self) -> Self:
+        has_disks = bool(self.spots_yx) and self.radius_px is not None
+        has_some = bool(self.spots_yx) or self.radius_px is not None or self.conjugate
+        if (has_some and self.mask is not None) or (self.mask is None and not has_disks):
+            raise ValueError("expected either spots_yx with radius_px, or mask alone")
+        return self
 
 
 class AnalysisSettings(_Settings):
@@ -298,7 +325,14 @@ def load_settings(path: Path) -> AnalysisSettings:
         raise SettingsError(
             f"Settings file {path} is not valid TOML: {error}. Correct it and start again."
         ) from None
-    return analysis_settings(values)
+    settings = analysis_settings(values)
+    virtual = tuple(
+        detector.model_copy(update={"mask": str(path.parent.resolve() / detector.mask)})
+        if detector.mask is not None
+        else detector
+        for detector in settings.virtual
+    )
+    return settings.model_copy(update={"virtual": virtual})
 
 
 def _sentence(error: ValidationError) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.passes import Block, Cancel, run_pass
-from streamer.errors import FileFormatError
+from streamer.errors import FileFormatError, SettingsError
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.first_look import FirstLook, look_at_sample
 from streamer.kernels.frame_pass import FramePass, frame_plan
@@ -21,7 +22,7 @@ from streamer.kernels.mask import (
     reference_centre,
     usable_radius,
 )
-from streamer.settings import AnalysisSettings, VirtualDetector
+from streamer.settings import AnalysisSettings, MaskSettings, VirtualDetector
 
 _SAMPLE_FRAMES = 256
 
@@ -143,26 +144,49 @@ def align_scan(
     return Aligned(look, centres, residual, usable, mean, variance)
 
 
-def choose_mask(aligned: Aligned, settings: AnalysisSettings, **overrides: float | None) -> FeatureMask:
-    """Ring and feature pixels from the statistics, with the settings' manual values or the given ones."""
+def choose_mask(aligned: Aligned, settings: AnalysisSettings) -> FeatureMask:
+    """Ring and feature pixels from the statistics; the settings' values by hand win.
+
+    Raises
+    ------
+    SettingsError
+        No pixel lies within the ring that was set by hand.
+    """
+    manual = settings.mask
+    mask = _decided(aligned, manual, aligned.beam.radius_px)
+    if not mask.ring.any() and (manual.inner_px, manual.outer_px) != (None, None):
+        raise SettingsError(
+            f"No detector pixel lies between {mask.inner_px:g} and {mask.outer_px:g} px from the direct beam. Expected "
+            "an inner radius below the outer one, both within the detector. Correct mask.inner_px or mask.outer_px "
+            "(--inner, --outer). The scan is unchanged."
+        )
+    return mask
+
+
+def automatic_mask(aligned: Aligned, settings: AnalysisSettings) -> FeatureMask:
+    """What `choose_mask` gives without ring, threshold, rule, weighting and disk radius set by hand."""
+    return _decided(aligned, untouched_mask(settings), aligned.look.automatic_radius_px)
+
+
+def untouched_mask(settings: AnalysisSettings) -> MaskSettings:
+    """The mask's settings with everything that has an automatic choice left to it."""
+    return MaskSettings(max_features=settings.mask.max_features, border_px=settings.mask.border_px)
+
+
+def _decided(aligned: Aligned, mask: MaskSettings, disk_radius_px: float) -> FeatureMask:
     shape = (aligned.mean.shape[0], aligned.mean.shape[1])
-    manual = {
-        "inner_px": settings.mask.inner_px,
-        "outer_px": settings.mask.outer_px,
-        "threshold": settings.mask.threshold,
-    } | overrides
     return decide_mask(
         aligned.mean,
         aligned.variance,
         int(aligned.usable.sum()),
-        aligned.beam.radius_px,
-        usable_radius(shape, aligned.largest_shift_px, settings.mask.border_px),
-        manual["inner_px"],
-        manual["outer_px"],
-        manual["threshold"],
-        settings.mask.max_features,
-        settings.mask.rule,
-        settings.mask.weighting,
+        disk_radius_px,
+        usable_radius(shape, aligned.largest_shift_px, mask.border_px),
+        mask.inner_px,
+        mask.outer_px,
+        mask.threshold,
+        mask.max_features,
+        mask.rule,
+        mask.weighting,
     )
 
 
@@ -225,10 +249,38 @@ def extract(
 
 
 def aperture_weights(detector_shape: tuple[int, int], detector: VirtualDetector) -> NDArray[np.float32]:
-    """Weights (n_pixels,) of a virtual detector on the aligned pattern; rims fall off over one pixel."""
+    """Weights (n_pixels,) of a virtual detector on the aligned pattern; rims of disks fall off over one pixel.
+
+    Raises
+    ------
+    SettingsError
+        Its mask cannot be read, or is not of this detector.
+    """
+    if detector.mask is not None:
+        return _mask_from_file(detector_shape, Path(detector.mask))
     centre = reference_centre(detector_shape)
     spots = np.array(detector.spots_yx)
     if detector.conjugate:
         spots = np.concatenate([spots, -spots])
-    rims = [detector.radius_px + 0.5 - radius_map(detector_shape, centre + spot) for spot in spots]
+    radius_px = detector.radius_px or 0.0  # never missing beside spots: the settings see to it
+    rims = [radius_px + 0.5 - radius_map(detector_shape, centre + spot) for spot in spots]
     return np.clip(np.max(rims, axis=0), 0.0, 1.0).astype(np.float32).ravel()
+
+
+def _mask_from_file(detector_shape: tuple[int, int], path: Path) -> NDArray[np.float32]:
+    try:
+        mask = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no .npy file"
+        raise SettingsError(
+            f"The mask {path} cannot be read: {reason}. Expected an array of {detector_shape[0]} x "
+            f"{detector_shape[1]} weights (.npy). Correct the path of the virtual detector. The scan is unchanged."
+        ) from None
+    is_right = isinstance(mask, np.ndarray) and mask.shape == detector_shape and mask.dtype.kind in "biuf"
+    if not is_right or not np.isfinite(mask).all():
+        raise SettingsError(
+            f"The mask {path} holds {getattr(mask, 'dtype', type(mask).__name__)} values of shape "
+            f"{getattr(mask, 'shape', ())}. Expected finite numbers of shape {detector_shape}, the detector's. "
+            "Choose a mask made on this detector. The scan is unchanged."
+        )
+    return mask.astype(np.float32).ravel()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from streamer.analysis.exact_images import exact_images, refuse_too_large
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
 from streamer.analysis.manifold import Manifold, embed_nodes, import_umap, remark_on_nodes
@@ -26,19 +27,27 @@ from streamer.analysis.preprocess import (
     Aligned,
     Extracted,
     align_scan,
+    automatic_mask,
     choose_mask,
     extract,
     patch_index,
     patch_side,
+    untouched_mask,
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
-from streamer.cluster.pixels import MomentumClusters, cluster_pixels
+from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
-from streamer.kernels.mask import FeatureMask, radial_mean, reference_centre, usable_radius
+from streamer.kernels.mask import (
+    PUBLISHED_THRESHOLD,
+    FeatureMask,
+    radial_mean,
+    reference_centre,
+    usable_radius,
+)
 from streamer.model import LABEL_NOT_VISITED
 from streamer.settings import AnalysisSettings
 
@@ -120,11 +129,13 @@ def analyze(
         with clock.stage("align", progress) as told:
             aligned = aligned or align_scan(scan, settings, executor, told, cancel)
             mask = choose_mask(aligned, settings)
+            if settings.momentum.enabled and settings.momentum.exact:
+                refuse_too_large(scan, aligned, settings)
         with clock.stage("features", progress) as told:
             extracted = extract(scan, aligned, mask, settings, executor, told, cancel)
         with clock.stage("hierarchy", progress) as told:
             # Neither fills all processors all the time.
-            pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor)
+            pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor, cancel)
             rules = division_rules(settings, aligned.usable, scan.info.scan_shape)
             hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
         with clock.stage("momentum", progress):
@@ -180,15 +191,33 @@ def division_rules(
     """The hierarchy's settings as its rules, for the usable positions (n,) of a scan."""
     cluster = settings.cluster
     pairs = neighbour_pairs(np.flatnonzero(usable), scan_shape)
-    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs)
+    share = None
+    if cluster.mask_per_node:
+        share = PUBLISHED_THRESHOLD if settings.mask.threshold is None else settings.mask.threshold
+    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs, share)
 
 
 def _momentum(
-    scan: ScanFile, aligned: Aligned, extracted: Extracted, settings: AnalysisSettings, executor: Executor
+    scan: ScanFile,
+    aligned: Aligned,
+    extracted: Extracted,
+    settings: AnalysisSettings,
+    executor: Executor,
+    cancel: Cancel,
 ) -> MomentumClusters | None:
     if not settings.momentum.enabled:
         return None
     limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
+    if settings.momentum.exact:
+        pixels = lit_pixels(aligned.mean, limit)
+        return cluster_images(
+            exact_images(scan, aligned, pixels, settings, executor, cancel),
+            pixels,
+            aligned.mean,
+            aligned.variance,
+            settings,
+            executor,
+        )
     images = _patch_images(extracted, executor)
     return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
 
@@ -286,11 +315,13 @@ class _Assembly:
                 "n_defects": len(aligned.look.defects),
             },
             "mask": {
+                "disk_radius_px": aligned.beam.radius_px,
                 "inner_px": mask.inner_px,
                 "outer_px": mask.outer_px,
                 "threshold": mask.threshold,
                 "n_features": int(mask.features.sum()),
                 "rule": mask.rule,
+                "weighting": mask.weighting,
                 "auto": self._automatic,
             },
         }
@@ -311,18 +342,19 @@ class _Assembly:
         }
 
     @cached_property
-    def _automatic(self) -> dict[str, float]:
+    def _automatic(self) -> dict[str, Any]:
         """What every value would have been without an override."""
-        manual = self.settings.mask
-        auto = self.mask
-        if (manual.inner_px, manual.outer_px, manual.threshold) != (None, None, None):
-            auto = choose_mask(self.aligned, self.settings, inner_px=None, outer_px=None, threshold=None)
+        chosen, auto = self.settings, self.mask
+        if chosen.mask != untouched_mask(chosen) or chosen.alignment.disk_radius_px is not None:
+            auto = automatic_mask(self.aligned, chosen)
         return {
-            "disk_radius_px": self.aligned.beam.radius_px,
+            "disk_radius_px": self.aligned.look.automatic_radius_px,
             "inner_px": auto.inner_px,
             "outer_px": auto.outer_px,
             "threshold": auto.threshold,
             "n_features": int(auto.features.sum()),
+            "rule": auto.rule,
+            "weighting": auto.weighting,
         }
 
     def _attrs(self, seconds: dict[str, float]) -> dict[str, Any]:

@@ -10,6 +10,18 @@ import click
 from streamer.cli.detector_options import detector_options, detector_values
 from streamer.errors import SettingsError
 
+_OVERRIDES = {
+    "disk": ("alignment", "disk_radius_px"),
+    "inner": ("mask", "inner_px"),
+    "outer": ("mask", "outer_px"),
+    "threshold": ("mask", "threshold"),
+    "rule": ("mask", "rule"),
+    "weighting": ("mask", "weighting"),
+    "levels": ("cluster", "levels"),
+    "momentum": ("momentum", "enabled"),
+    "exact": ("momentum", "exact"),
+}
+"""Options that set one value of one group of the settings."""
 _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be given again."
 
 
@@ -32,7 +44,33 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     metavar="RESULT.h5",
     help="Repeat that analysis: its source (unless FILE is given), its settings, its seed.",
 )
+@click.option(
+    "--disk", type=float, metavar="PX", help="Radius of the direct-beam disk.  [default: from the data]"
+)
+@click.option("--inner", type=float, metavar="PX", help="Inner radius of the ring.  [default: from the data]")
+@click.option("--outer", type=float, metavar="PX", help="Outer radius of the ring.  [default: from the data]")
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="SHARE",
+    help="Share of the largest STD above which a pixel is a feature.  [default: 0.3]",
+)
+@click.option(
+    "--rule",
+    type=click.Choice(["auto", "std", "spots", "excess"]),
+    help="How feature pixels are chosen.  [default: auto]",
+)
+@click.option(
+    "--weighting",
+    type=click.Choice(["auto", "none", "noise"]),
+    help="Features as they are, or divided by their shot noise.  [default: auto]",
+)
 @click.option("--momentum/--no-momentum", default=None, help="Momentum-space clusters.  [default: momentum]")
+@click.option(
+    "--exact/--folded",
+    default=None,
+    help="Momentum space by images of every scan position, or of patches of neighbours.  [default: folded]",
+)
 @click.option(
     "--manifold/--no-manifold",
     default=None,
@@ -44,28 +82,21 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
 def command(
     files: tuple[Path, ...],
     out: Path | None,
-    levels: int | None,
     settings_path: Path | None,
-    seed: int | None,
-    k_values: tuple[str, ...],
-    roi: str | None,
     from_result: Path | None,
-    momentum: bool | None,
-    manifold: bool | None,
     threads: int | None,
     as_json: bool,
-    **detector: Any,
+    **chosen: Any,
 ) -> int:
     """Align, mask, cluster in real and in momentum space; writes NAME.result.h5 beside each FILE."""
     if out is not None and len(files) > 1:
         raise SettingsError(
             f"--out names one result, {len(files)} files are given. Leave --out away for several files."
         )
-    said = detector_values(detector)
-    settings = _settings(settings_path, levels, seed, k_values, roi, momentum, manifold, said)
+    settings = _settings(settings_path, **chosen)
     if from_result is not None:
-        changed = (settings_path, levels, seed, roi, momentum, manifold) != (None,) * 6 or k_values or said
-        done = [_repeat(from_result, files, out, threads, bool(changed))]
+        is_changed = any(value not in (None, ()) for value in (settings_path, *chosen.values()))
+        done = [_repeat(from_result, files, out, threads, is_changed)]
     elif not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
     else:
@@ -80,24 +111,24 @@ def command(
 
 def _settings(
     path: Path | None,
-    levels: int | None,
+    *,
     seed: int | None,
     k_values: tuple[str, ...],
     roi: str | None,
-    momentum: bool | None,
     manifold: bool | None,
-    detector: dict[str, Any],
+    **given: Any,
 ) -> Any:
+    """The settings of the file, with every option that was given in its place (`_OVERRIDES`, those of the detector)."""
     from streamer.settings import AnalysisSettings, analysis_settings, load_settings
 
     values = (load_settings(path) if path else AnalysisSettings()).model_dump()
-    values["detector"] |= detector
-    if levels is not None:
-        values["cluster"]["levels"] = levels
+    for option, (group, name) in _OVERRIDES.items():
+        value = given.pop(option)
+        if value is not None:
+            values[group][name] = value
+    values["detector"] |= detector_values(given)
     if seed is not None:
         values["seed"] = seed
-    if momentum is not None:
-        values["momentum"]["enabled"] = momentum
     if manifold is not None:
         values["manifold"]["method"] = "umap" if manifold else "none"
     if roi is not None:

@@ -7,7 +7,7 @@ import click
 
 from streamer.errors import RecordingError, SettingsError
 
-KINDS = ("html", "png", "svg", "pdf", "tiff", "csv", "emd", "hspy")
+KINDS = ("html", "png", "svg", "pdf", "tiff", "csv", "emd", "hspy", "apertures")
 
 
 @click.command("export", short_help="Figures, tables, a report of a result; files for other programs.")
@@ -26,12 +26,14 @@ KINDS = ("html", "png", "svg", "pdf", "tiff", "csv", "emd", "hspy")
 def command(
     result_path: Path, kinds: tuple[str, ...], out: Path | None, dpi: int, width_mm: float, as_json: bool
 ) -> int:
-    """Write a report (html), the overview figure (png, svg, pdf, tiff), tables (csv), or a file for another program.
+    """Write a report (html), the overview figure (png, svg, pdf, tiff), tables (csv), or files for others.
 
-    emd is for py4DSTEM, hspy for HyperSpy and pyxem. Nothing is replaced.
+    emd is for py4DSTEM, hspy for HyperSpy and pyxem; apertures are momentum-space clusters as masks, with settings
+    that apply them to other scans. Nothing is replaced.
     """
     from streamer.analysis.result_file import open_result
     from streamer.export import figures
+    from streamer.export.apertures import write_apertures
     from streamer.export.interop import write_emd, write_hspy
     from streamer.export.report import report_html
     from streamer.export.tables import write_tables
@@ -46,6 +48,9 @@ def command(
         for kind in dict.fromkeys(kinds):
             if kind == "csv":
                 written += write_tables(result, folder, stem)
+                continue
+            if kind == "apertures":
+                written += write_apertures(result, folder, stem)
                 continue
             path = folder / f"{stem}.{kind}"
             if kind in writers:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
-from streamer.cluster.lloyd import Clustering, about_mean, kmeans
+from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
+from streamer.kernels.mask import MIN_FEATURES
 from streamer.model import LABEL_NOT_VISITED, ClusterNode
 
 CLEAR_GAIN = 0.2
@@ -46,6 +47,8 @@ class DivisionRules:
     """When and how a node is split: see `streamer.settings.ClusterSettings`.
 
     `neighbours` (m, 2): rows of vectors that are next to each other on the map, see `cluster.coherence`; None: no map.
+    `varying_share`: a node is split by those features alone whose STD within it exceeds this share of the
+    largest there; None: by all.
     """
 
     levels: int
@@ -53,6 +56,7 @@ class DivisionRules:
     min_patterns: int
     k_by_name: dict[str, int] = field(default_factory=dict)
     neighbours: NDArray[np.int64] | None = None
+    varying_share: float | None = None
 
 
 Progress = Callable[[str, float], None]
@@ -115,9 +119,10 @@ def divide_leaf(
         done += node.n_patterns
         members = np.flatnonzero(leaf_of == node.id)
         inside = features if len(members) == len(features) else features[members]
+        seen = inside if rules.varying_share is None else varying_features(inside, rules.varying_share)
         rng = np.random.default_rng([seed, *node.name.encode()])
-        k, elbow = _number_of_children(inside, node, rules, rng, executor)
-        clustering = kmeans(inside, k, rng, executor) if k > 1 else None
+        k, elbow = _number_of_children(seen, node, rules, rng, executor)
+        clustering = kmeans(seen, k, rng, executor) if k > 1 else None
         if (
             clustering
             and node.name not in rules.k_by_name
@@ -128,6 +133,8 @@ def divide_leaf(
         tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
         if clustering is None:
             continue
+        if seen.shape != inside.shape:
+            clustering = by_labels(inside, clustering.labels, k, executor)
         centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
@@ -157,6 +164,23 @@ def _is_noise(
     labels = np.full(n, LABEL_NOT_VISITED, np.int32)
     labels[members] = clustering.labels
     return coherence(labels, rules.neighbours) < MIN_COHERENCE
+
+
+def varying_features(inside: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """The columns whose STD exceeds a share of the largest; all where fewer than a handful do.
+
+    Parameters
+    ----------
+    inside
+        (n, n_features), of one node.
+    share
+        Below 1.
+    """
+    std = inside.std(axis=0, dtype=np.float64)
+    varying = std > share * std.max(initial=0.0)
+    if varying.all() or varying.sum() < MIN_FEATURES:
+        return inside
+    return np.ascontiguousarray(inside[:, varying])
 
 
 def _number_of_children(

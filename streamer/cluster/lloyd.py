@@ -142,6 +142,19 @@ def about_mean(features: NDArray[np.float32], executor: Executor | None = None) 
     return Clustering(labels, mean, inertias, counts)
 
 
+def by_labels(
+    features: NDArray[np.float32], labels: NDArray[np.int32], k: int, executor: Executor | None = None
+) -> Clustering:
+    """Given groups, none empty, as a clustering of these features."""
+    groups = [about_mean(features[labels == label], executor) for label in range(k)]
+    return Clustering(
+        labels,
+        np.concatenate([group.centroids for group in groups]),
+        np.array([group.inertia for group in groups]),
+        np.array([len(group.labels) for group in groups]),
+    )
+
+
 def assign(
     features: NDArray[np.float32], centroids: NDArray[np.float32], executor: Executor | None = None
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:

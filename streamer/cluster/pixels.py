@@ -45,10 +45,7 @@ def cluster_pixels(
     settings: AnalysisSettings,
     executor: Executor | None = None,
 ) -> MomentumClusters | None:
-    """Cluster detector pixels; None where fewer than a handful take part.
-
-    Intensity would dominate, so every pixel's image is scaled to STD 1 first. Padded, dead and empty pixels
-    take no part.
+    """Cluster detector pixels by the images of all of them; see `cluster_images`.
 
     Parameters
     ----------
@@ -60,19 +57,48 @@ def cluster_pixels(
     limit_px
         Radius beyond which alignment brings in padding.
     """
+    pixels = lit_pixels(mean_pattern, limit_px)
+    return cluster_images(images[pixels], pixels, mean_pattern, variance, settings, executor)
+
+
+def lit_pixels(mean_pattern: NDArray[np.float64], limit_px: float) -> NDArray[np.int64]:
+    """Flat indices of the detector pixels that take part: neither padded nor dead nor empty."""
+    shape = (mean_pattern.shape[0], mean_pattern.shape[1])
+    near = radius_map(shape, reference_centre(shape)) < limit_px
+    return np.flatnonzero(near & (mean_pattern > 0))
+
+
+def cluster_images(
+    images: NDArray[np.float32],
+    pixels: NDArray[np.int64],
+    mean_pattern: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    settings: AnalysisSettings,
+    executor: Executor | None = None,
+) -> MomentumClusters | None:
+    """Cluster detector pixels; None where fewer than a handful take part.
+
+    Intensity would dominate, so every pixel's image is scaled to STD 1 first. Pixels that never change take no
+    part.
+
+    Parameters
+    ----------
+    images
+        (m_pixels, m) C-contiguous real-space images less their means. They are overwritten.
+    pixels
+        (m_pixels,) flat indices of those pixels.
+    mean_pattern, variance
+        (det_y, det_x) of the aligned patterns.
+    """
     shape = (mean_pattern.shape[0], mean_pattern.shape[1])
     spread = np.sqrt(np.einsum("ij,ij->i", images, images, dtype=np.float64) / max(images.shape[1], 1))
-    takes_part = (
-        (radius_map(shape, reference_centre(shape)).ravel() < limit_px)
-        & (mean_pattern.ravel() > 0)
-        & (spread > 0)
-    )
-    pixels = np.flatnonzero(takes_part)
+    if not (spread > 0).all():
+        images, pixels, spread = images[spread > 0], pixels[spread > 0], spread[spread > 0]
     if len(pixels) < _MIN_PIXELS or images.shape[1] < 2:
         return None
-    normalised = (images[pixels] / spread[pixels, None]).astype(np.float32)
+    images /= spread[:, None]
     rules = DivisionRules(settings.momentum.levels, settings.momentum.k_max, _MIN_PIXELS)
-    hierarchy = divide(normalised, rules, settings.seed, executor)
+    hierarchy = divide(images, rules, settings.seed, executor)
     leaf_map = np.full(shape[0] * shape[1], LABEL_NOT_VISITED, np.int32)
     leaf_map[pixels] = hierarchy.leaf_of
     labels = hierarchy.tree.label_maps(leaf_map.reshape(shape), settings.momentum.levels)

@@ -33,6 +33,8 @@ class FirstLook:
         what moments are best taken about.
     defects
         (m,) int64: flat indices of hot and dead pixels, ascending.
+    automatic_radius_px
+        Radius of the direct-beam disk as the sample shows it, whatever was given.
     remark
         A sentence where patterns are not centred by their own direct beam; else empty.
     """
@@ -40,6 +42,7 @@ class FirstLook:
     beam: DirectBeam
     aligned_mean: NDArray[np.float64]
     defects: NDArray[np.int64]
+    automatic_radius_px: float
     remark: str
 
 
@@ -74,7 +77,10 @@ def look_at_sample(
     if len(defects):
         clean_frames(patterns.copy(), max_bad, defects, patterns, n_bad[: len(patterns)])
     mean = patterns.mean(axis=0, dtype=np.float64)
-    beam = find_direct_beam(mean.astype(np.float32), disk_radius_px)
+    beam = find_direct_beam(mean.astype(np.float32))
+    automatic_radius_px = beam.radius_px
+    if disk_radius_px is not None:
+        beam = find_direct_beam(mean.astype(np.float32), disk_radius_px)
     if centre_yx is not None:
         beam = replace(beam, centre_yx=centre_yx, mass=0.0)
     remark = ""
@@ -88,7 +94,7 @@ def look_at_sample(
             f"y {beam.centre_yx[0]:.1f}, x {beam.centre_yx[1]:.1f} px. "
             "Where that is wrong, set alignment.centre_yx or alignment.follow."
         )
-    return FirstLook(beam, _aligned_mean(patterns, beam), defects, remark)
+    return FirstLook(beam, _aligned_mean(patterns, beam), defects, automatic_radius_px, remark)
 
 
 def find_defects(patterns: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -68,6 +68,8 @@ class FeatureMask:
         beyond shot noise); "brightest" (nothing stands out of the noise).
     scale
         (n_features,) float32: what intensities are multiplied by to make features, in the order of `pixels`.
+    weighting
+        "none" or "noise": what `scale` follows.
     """
 
     ring: NDArray[np.bool_]
@@ -77,6 +79,7 @@ class FeatureMask:
     threshold: float
     rule: str
     scale: NDArray[np.float32]
+    weighting: str = "none"
 
     @property
     def pixels(self) -> NDArray[np.int64]:
@@ -285,7 +288,7 @@ def decide_mask(
     )
     by_noise = weighting == "noise" or (weighting == "auto" and chosen != "std")
     scale = noise_scale(mean_pattern[features]) if by_noise else np.ones(int(features.sum()), np.float32)
-    return FeatureMask(ring, features, inner, outer, used, chosen, scale)
+    return FeatureMask(ring, features, inner, outer, used, chosen, scale, "noise" if by_noise else "none")
 
 
 def noise_scale(means: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -374,6 +374,7 @@ class LiveSession:
                 "centre_yx": list(beam.centre_yx),
                 "is_followed": beam.is_followed,
             }
+        named["auto"]["disk_radius_px"] = model.look.automatic_radius_px
         nodes = pipeline.nodes()
         named["in_force"]["k"] = {node.name: node.k for node in nodes if node.level < 2}
         named["auto"]["k"] = {node.name: node.k_auto for node in nodes if node.level < 2}

@@ -1,18 +1,23 @@
 """The whole analysis on small simulated files."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from simulators.specimen import Phase
 from simulators.truth import many_to_one_accuracy
 from streamer import analyze, open_result, open_scan
+from streamer.analysis.exact_images import exact_images
 from streamer.analysis.passes import Cancel
+from streamer.analysis.preprocess import align_scan, choose_mask, extract
 from streamer.analysis.result_file import refuse_existing, write_result
 from streamer.errors import FileFormatError, ResultError, ScanStopped, SettingsError
 from streamer.settings import analysis_settings
 from tests.simulated import simulate
 
 SHAPE = (24, 32)
+QUICK = {"momentum": {"enabled": False}, "lattice": {"enabled": False}, "manifold": {"method": "none"}}
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,41 @@ def test_momentum_clusters_show_the_phases(scan, result):
         assert best > 0.7, kind
 
 
+def test_exact_and_folded_momentum_space_agree(tmp_path):
+    section = simulate(tmp_path, SHAPE, "cross-section")
+    found = []
+    for momentum in ({"n_bins": 192}, {"exact": True}):
+        settings = {**QUICK, "cluster": {"levels": 1}, "momentum": {"levels": 1, **momentum}}
+        with open_scan(section.raw) as opened:
+            found.append(analyze(opened, analysis_settings(settings)))
+    folded, exact = (
+        [r.arrays["momentum/images"][node.id].ravel() for node in r.momentum_nodes[1:]] for r in found
+    )
+    assert len(folded) == len(exact) > 3
+    for image in folded:
+        assert max(np.corrcoef(image, other)[0, 1] for other in exact) > 0.95
+    labels = [r.arrays["momentum/labels"][0] for r in found]
+    np.testing.assert_array_equal(labels[0] < 0, labels[1] < 0)
+    assert (labels[0] != labels[1]).any()  # shot noise of single positions: not the same computation twice
+
+
+def test_exact_images_are_the_patterns_themselves_and_have_a_limit(scan, result):
+    with open_scan(scan.raw) as opened, ThreadPoolExecutor(2) as executor:
+        settings = analysis_settings({"momentum": {"exact": True, "exact_gib": 0.05}})
+        aligned = align_scan(opened, settings, executor, lambda fraction: None, Cancel())
+        chosen = result.arrays["mask/features"]
+        pixels = np.flatnonzero(chosen)
+        images = exact_images(opened, aligned, pixels, settings, executor, Cancel())
+        mask = choose_mask(aligned, settings)
+        patterns = (
+            extract(opened, aligned, mask, settings, executor, lambda fraction: None, Cancel()).features
+            / mask.scale
+        )
+        with pytest.raises(SettingsError, match=r"more than momentum\.exact_gib = 0\.05"):
+            analyze(opened, settings)
+    np.testing.assert_allclose(images, (patterns - patterns.mean(axis=0)).T, rtol=1e-3, atol=0.1)
+
+
 def test_same_seed_same_labels_whatever_the_number_of_threads(scan, result):
     with open_scan(scan.raw) as opened:
         again = analyze(opened, n_threads=1)
@@ -115,11 +155,39 @@ def test_values_by_hand_win_and_both_values_are_kept(scan):
     assert (mask["inner_px"], mask["outer_px"], mask["threshold"]) == (25.0, 54.0, 0.5)
     assert mask["auto"]["inner_px"] != 25.0
     assert mask["auto"]["threshold"] == 0.3
+    assert mask["disk_radius_px"] == 3.5
     assert result.nodes[0].k == 4
     assert result.nodes[0].k_auto in (2, 3)
     assert len(result.nodes) == 5
     assert result.label_maps.shape == (1, *SHAPE)
     assert "momentum/labels" not in result.arrays
+
+
+def test_automatic_values_are_those_of_a_run_without_overrides(scan, result):
+    by_hand = {
+        "alignment": {"disk_radius_px": 4.5},
+        "mask": {"inner_px": 25.0, "rule": "spots", "weighting": "noise"},
+        "cluster": {"levels": 1},
+        **QUICK,
+    }
+    with open_scan(scan.raw) as opened:
+        changed = analyze(opened, analysis_settings(by_hand))
+    assert changed.array_attrs["mask"]["rule"] == "spots"
+    assert changed.array_attrs["mask"]["weighting"] == "noise"
+    auto, alone = changed.attrs["automatic"], result.attrs["automatic"]
+    assert auto["disk_radius_px"] == alone["disk_radius_px"] != 4.5
+    assert {name: auto[name] for name in ("inner_px", "outer_px", "threshold", "rule", "weighting")} == {
+        name: result.array_attrs["mask"][name]
+        for name in ("inner_px", "outer_px", "threshold", "rule", "weighting")
+    }
+    # The window of the centre of mass was another: the statistics differ in the last digits.
+    assert auto["n_features"] == pytest.approx(alone["n_features"], rel=0.02)
+
+
+@pytest.mark.parametrize("ring", [{"inner_px": 40.0, "outer_px": 30.0}, {"inner_px": 400.0}])
+def test_a_ring_without_pixels_is_a_clear_sentence(scan, ring):
+    with open_scan(scan.raw) as opened, pytest.raises(SettingsError, match="No detector pixel lies between"):
+        analyze(opened, analysis_settings({"mask": ring}))
 
 
 @pytest.mark.parametrize("dose", [60000.0, 8000.0, 2000.0])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from streamer.cluster.agreement import adjusted_rand
-from streamer.cluster.divisive import DivisionRules, divide
+from streamer.cluster.divisive import DivisionRules, divide, varying_features
 from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ClusterTree
 from streamer.model import ClusterNode
@@ -99,3 +101,26 @@ def test_unvisited_positions_stay_unlabelled():
 def test_a_node_id_out_of_order_is_refused():
     with pytest.raises(ValueError, match="Node id 3 is out of order; the next is 0"):
         ClusterTree().add(ClusterNode(3, 0, 0, "all", 2))
+
+
+def test_a_node_is_split_by_the_features_that_vary_in_it():
+    rng = np.random.default_rng(5)
+    side = np.repeat([0, 1], 300)
+    # Thirty features tell two groups apart; four hundred faint ones carry noise alone, and hide a third of it.
+    features = rng.normal(0, 1.0, (600, 430)).astype(np.float32)
+    features[:, 30:] *= 0.25
+    features[:, :30] += 1.2 * side[:, None]
+    rules = replace(RULES, levels=1, k_by_name={"all": 2}, varying_share=0.5)
+    assert varying_features(features, 0.5).shape == (600, 30)
+    split = divide(features, rules, 0)
+    assert adjusted_rand(split.leaf_of, side) > 0.9
+    for node in split.tree.nodes[1:]:
+        own = features[split.leaf_of == node.id]
+        np.testing.assert_allclose(split.centroids[node.id], own.mean(axis=0), rtol=1e-4, atol=1e-5)
+        assert node.inertia == pytest.approx(((own - own.mean(axis=0)) ** 2).sum(), rel=1e-4)
+        assert node.n_patterns == len(own)
+
+
+@pytest.mark.parametrize("features", [np.ones((50, 40), np.float32), np.zeros((50, 0), np.float32)])
+def test_where_hardly_a_feature_varies_all_are_kept(features):
+    assert varying_features(features, 0.3) is features
