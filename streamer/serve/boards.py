@@ -184,7 +184,7 @@ def _settings(result: AnalysisResult) -> dict[str, Any]:
     }
     return {
         "in_force": {
-            "disk_radius_px": auto["disk_radius_px"],
+            "disk_radius_px": mask.get("disk_radius_px", auto["disk_radius_px"]),
             **in_force,
             "k": {node.name: node.k for node in result.nodes},
         },
