@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 LOOK_PERIOD_S = 0.2
+OLD_AFTER_S = 10.0
+"""A file that was written to so shortly before is the scan that has just begun, not an old one."""
 POLL_PERIOD_S = 0.02
 _ENDED = {
     Ending.WHOLE: "is whole",
@@ -75,7 +77,7 @@ def command(
     until_stdin_closes: bool,
     as_json: bool,
 ) -> int:
-    """Follow PATH, a RAW file or a folder; every file is a scan, those that a folder held before are left out.
+    """Follow PATH, a RAW file or a folder; every file is a scan, old ones in a folder are left out.
 
     The scan's shape comes from the file's name (scan_x64_y128.raw) or from an XML that is there already.
     Ends with 0 once the engine has acknowledged a whole scan, with 7 where the file stopped growing before.
@@ -215,8 +217,9 @@ def follow_folder(
     once: bool,
     asked_to_end: threading.Event,
 ) -> None:
-    """Send every RAW file that appears in a folder or below it, or begins to change, in the order they come."""
-    known = _files(folder)
+    """Send every RAW file that appears in a folder or below it, or changes, in the order they come; old ones not."""
+    newest_old_ns = time.time_ns() - int(OLD_AFTER_S * 1e9)
+    known = {path: state for path, state in _files(folder).items() if state[0] < newest_old_ns}
     refused: set[tuple[Any, ...]] = set()
     feeder.said(f"{folder} is followed: the next RAW file in it is sent.")
     while not asked_to_end.is_set():

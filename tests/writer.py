@@ -1,7 +1,8 @@
 """A detector's software that writes a RAW file, as a process of its own.
 
-``python tests/writer.py PATH N RATE [prealloc] [pause:AT:SECONDS] [half:AT] [xml]``; frame i is i + 1 throughout,
-with noise of its own in one row. Ends by itself; "half" stops after half a record and waits to be killed.
+``python tests/writer.py PATH N RATE [prealloc] [hold:AT] [half:AT]``; frame i is i + 1 throughout,
+with noise of its own in one row. Ends by itself; "hold" pauses before a frame until a line comes on stdin,
+"half" stops in the middle of a record and waits to be killed.
 """
 
 import sys
@@ -33,10 +34,11 @@ def main():
                 file.write(data[:33000])
                 print("half", flush=True)
                 sys.stdin.read()
+            if "hold" in said and index == int(said["hold"][0]):
+                held_s = time.monotonic()
+                sys.stdin.readline()
+                begin += time.monotonic() - held_s
             file.write(data)
-            if "pause" in said and index == int(said["pause"][0]):
-                time.sleep(float(said["pause"][1]))
-                begin += float(said["pause"][1])
             time.sleep(max(0.0, begin + (index + 1) / rate - time.monotonic()))
 
 

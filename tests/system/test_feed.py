@@ -1,6 +1,7 @@
 """A file that a separate process writes is fed to an engine while it grows."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -48,6 +49,11 @@ def feed(path, listen, *more):
     return process(livestem("feed", path, "--to", listen, "--json", *more), stderr=subprocess.PIPE)
 
 
+def go_on(writing):
+    writing.stdin.write("\n")
+    writing.stdin.flush()
+
+
 def check_recording(path, n):
     with RecordingReader(Path(path)) as recording:
         received = recording.received.ravel()
@@ -69,11 +75,11 @@ def test_a_file_at_538_frames_a_second_with_a_pause_is_recorded_whole_while_it_g
     with (
         engine(tmp_path / "r", "--once", "--no-analyze") as running,
         feed(tmp_path / NAME, running.listen) as feeding,
-        writer(tmp_path / NAME, 538, "pause:300:3") as writing,
+        writer(tmp_path / NAME, 538, "hold:300") as writing,
     ):
-        # Received while the writer still writes: it is shown live, not afterwards.
-        wait_for(running, lambda state: state["counters"]["frames_stored"] >= 250)
-        assert writing.poll() is None
+        # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
+        wait_for(running, lambda state: state["counters"]["frames_stored"] == 300)
+        go_on(writing)
         assert feeding.wait(60) == 0
         sent = json.loads(feeding.stdout.readline())
         outcome = running.outcome()
@@ -103,9 +109,10 @@ def test_the_monitors_feed_ends_with_its_window_once_the_scan_is_whole(tmp_path)
     folder.mkdir()
     with engine(tmp_path / "r", "--once", "--no-analyze") as running:
         feeding = FeedProcess(folder, running.listen)
-        with writer(folder / NAME, 400) as writing:
-            wait_for(running, lambda state: state["counters"]["frames_stored"] >= 50)
+        with writer(folder / NAME, 2000, "hold:100") as writing:
+            wait_for(running, lambda state: state["counters"]["frames_stored"] == 100)
             assert not feeding.release(wait_s=0.0)  # the window is closed; the scan goes on
+            go_on(writing)
             assert writing.wait(60) == 0
         outcome = running.outcome()
         assert feeding.release(wait_s=30.0)
@@ -116,7 +123,8 @@ def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
     folder = tmp_path / "acquired"
     (folder / "1").mkdir(parents=True)
     (folder / "2").mkdir()
-    (folder / NAME).write_bytes(record(0) * 3)  # an old one: left out
+    (folder / NAME).write_bytes(record(0) * 3)
+    os.utime(folder / NAME, (1, 1))  # an old one: left out
     with (
         engine(tmp_path / "r", "--no-analyze") as running,
         feed(folder, running.listen, "--until-stdin-closes") as feeding,
