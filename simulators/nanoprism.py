@@ -20,8 +20,16 @@ INRADIUS = 0.55
 FILM, PRISM = 0, 1
 
 
-def nanoprism(scan_shape: tuple[int, int]) -> Specimen:
-    """A truncated triangle, bent about one axis like a saddle roof: tilt grows along it, a little faster outside."""
+def nanoprism(scan_shape: tuple[int, int], prism_thickness_a: float = THICKNESS_A) -> Specimen:
+    """A truncated triangle, bent about one axis like a saddle roof: tilt grows along it, a little faster outside.
+
+    Parameters
+    ----------
+    scan_shape
+        (scan_y, scan_x).
+    prism_thickness_a
+        A, > 0.
+    """
     y, x, _ = coordinates(scan_shape)
     edges = np.deg2rad([90.0, 210.0, 330.0])
     towards_side = np.stack([np.sin(edge) * y + np.cos(edge) * x for edge in edges])
@@ -40,7 +48,7 @@ def nanoprism(scan_shape: tuple[int, int]) -> Specimen:
         np.where(inside, (tilt > 0).astype(np.int8), np.int8(-1)).astype(np.int8),
         phase_names=("film", "prism"),
         electrons=AT_300KV,
-        thickness_a=np.where(inside, THICKNESS_A, 0.0),
+        thickness_a=np.where(inside, prism_thickness_a, 0.0),
     )
 
 
@@ -67,5 +75,7 @@ def disks(
     share = np.zeros((len(positions), len(g)))
     own = specimen.phase.ravel()[positions] == PRISM
     tilt = specimen.tilt_yx_rad.reshape(-1, 2)[positions[own]]
-    share[own] = intensities(crystal, tilt, np.full(own.sum(), THICKNESS_A))[:, 1:]
+    everywhere = specimen.thickness_a
+    thickness = np.full(own.sum(), THICKNESS_A) if everywhere is None else everywhere.ravel()[positions[own]]
+    share[own] = intensities(crystal, tilt, thickness)[:, 1:]
     return np.broadcast_to(g, (len(positions), *g.shape)), share
