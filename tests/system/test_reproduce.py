@@ -70,7 +70,7 @@ def test_thickness_of_the_nanoprism(tmp_path):
     rows = reproduce("thickness_series", tmp_path, "--thicknesses", "50,100")
     assert [row["thickness_a"] for row in rows] == ["50", "100"]
     for row in rows:
-        assert float(row["prism_film"]) > 0.95
+        assert float(row["prism_film_k4"]) > 0.95
         assert float(row["sides"]) > 0.9
     # The swings of the disks differ: a thickness that did not reach the patterns would give equal rows.
     assert rows[0]["n_features"] != rows[1]["n_features"]
