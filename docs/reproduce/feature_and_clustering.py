@@ -140,7 +140,7 @@ def main(size: str, out: Path, reductions: str, clusterings: str, sample: int, d
             axes.plot(range(len(own)), [float(row[question]) for row in own], "o-", ms=3, label=clustering)
         axes.set_xticks(range(len(wanted)), wanted, rotation=60)
         axes.set(title=question.replace("_", " ") + f", K = {QUESTIONS[question]}", ylabel="accuracy")
-    panels[0].legend(frameon=False)
+    panels[0].legend(frameon=False, fontsize=6)
     save(figure, out / "feature_and_clustering.svg")
 
 

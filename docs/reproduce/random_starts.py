@@ -67,7 +67,7 @@ def main(size: str, out: Path, starts: int, clusters: str, dose: float) -> None:
         axes.hist(list(accuracy.values()), bins, label=list(WAYS))
         axes.axvline(GOOD, color="0.5", lw=0.6, ls="--")
         axes.set(xlabel=f"accuracy, sign of rotation, K = {k}", ylabel="runs")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, fontsize=6)
     show_table(rows, out / "random_starts.csv")
     save(figure, out / "random_starts.svg")
 

@@ -57,7 +57,7 @@ def main(size: str, out: Path, thicknesses: str, dose: float) -> None:
         x, [float(row["sides"]) for row in rows], "s-", ms=3, label=f"sides of the contour, K = {K_INSIDE}"
     )
     axes.set(xlabel="thickness (nm)", ylabel="accuracy", ylim=(0.45, 1.02))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=6)
     save(figure, out / "thickness_series.svg")
 
 
