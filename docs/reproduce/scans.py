@@ -49,8 +49,7 @@ def simulated_features(
     seed
         Of the shot noise.
     """
-    mask_rule = {"rule": "std", "weighting": "none", "max_features": 16384}
-    settings = analysis_settings({"mask": mask_rule, "seed": seed})
+    settings = analysis_settings({"seed": seed})
     n_y, n_x = specimen.scan_shape
     features: dict[float, NDArray[np.float32]] = {}
     with TemporaryDirectory() as folder, ThreadPoolExecutor(N_THREADS) as executor:
@@ -59,7 +58,8 @@ def simulated_features(
         with open_scan(raw) as scan:
             aligned = align_scan(scan, settings, executor, _silent, Cancel())
             for threshold in thresholds:
-                mask = choose_mask(aligned, settings, threshold=threshold)
+                rule = {"rule": "std", "weighting": "none", "max_features": 16384, "threshold": threshold}
+                mask = choose_mask(aligned, analysis_settings({"mask": rule, "seed": seed}))
                 found = extract(scan, aligned, mask, settings, executor, _silent, Cancel())
                 features[threshold] = found.features
     return Scan(specimen, features)
