@@ -88,7 +88,7 @@ def settings_with(settings: AnalysisSettings, manual: Overrides, *, releases: bo
 
     `releases`: what is not set by hand is automatic, else as in the settings.
     """
-    values = settings.model_dump(mode="json")
+    values = settings.model_dump(mode="json", exclude_none=True)
     if releases or manual.disk is not None:
         values["alignment"]["disk_radius_px"] = manual.disk
     named = {"inner_px": manual.inner, "outer_px": manual.outer, "threshold": manual.threshold}
