@@ -79,7 +79,10 @@ def overrides_of(settings: AnalysisSettings) -> Overrides:
         settings.mask.outer_px,
         settings.mask.threshold,
         dict(settings.cluster.k),
-        {entry.name: entry.model_dump(mode="json", exclude={"name"}) for entry in settings.virtual},
+        {
+            entry.name: entry.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+            for entry in settings.virtual
+        },
     )
 
 
@@ -88,7 +91,7 @@ def settings_with(settings: AnalysisSettings, manual: Overrides, *, releases: bo
 
     `releases`: what is not set by hand is automatic, else as in the settings.
     """
-    values = settings.model_dump(mode="json", exclude_none=True)
+    values = settings.model_dump(mode="json")
     if releases or manual.disk is not None:
         values["alignment"]["disk_radius_px"] = manual.disk
     named = {"inner_px": manual.inner, "outer_px": manual.outer, "threshold": manual.threshold}
@@ -189,7 +192,9 @@ def _detectors(present: dict[str, dict[str, Any]], value: Any) -> dict[str, dict
         )
     wanted = {name: entry for name, entry in {**present, **value}.items() if entry is not None}
     return {
-        name: virtual_detector({"name": name, **dict(entry)}).model_dump(mode="json", exclude={"name"})
+        name: virtual_detector({"name": name, **dict(entry)}).model_dump(
+            mode="json", exclude={"name"}, exclude_none=True
+        )
         for name, entry in wanted.items()
     }
 
