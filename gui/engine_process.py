@@ -37,6 +37,17 @@ class Endpoints:
     listen: str | None = None
 
 
+def close_input(process: "subprocess.Popen[Any]", wait_s: float) -> bool:
+    """Close a child's input, which asks it to end; whether it did within `wait_s`."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class EngineProcess:
     """One `livestem serve` process.
 
@@ -101,14 +112,10 @@ class EngineProcess:
 
     def release(self, wait_s: float = 2.0) -> bool:
         """Close the engine's input; False when it has something to finish and runs on after `wait_s`."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            return False
-        self._reader.join(wait_s)
-        return True
+        has_ended = close_input(self._process, wait_s)
+        if has_ended:
+            self._reader.join(wait_s)
+        return has_ended
 
     def _drain(self) -> None:
         """Hand over the first line and read on, so that the engine never blocks on a full pipe."""

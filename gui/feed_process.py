@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gui.engine_process import close_input
 from streamer.errors import SettingsError
 
 
@@ -69,10 +70,4 @@ class FeedProcess:
 
     def release(self, wait_s: float = 2.0) -> bool:
         """Close its input; False when it still feeds a scan and runs on after `wait_s`."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            self._process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return close_input(self._process, wait_s)

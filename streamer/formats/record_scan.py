@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import FileFormatError
+from streamer.formats.block_reader import BlockReader
 from streamer.formats.positional_file import PositionalFile
 from streamer.model import ScanInfo
-from streamer.wire.sequence import runs
 
 _CHECKSUM_SAMPLES = 64
 
@@ -43,7 +43,7 @@ class RecordLayout:
     offset: int = 0
 
 
-class RecordScan:
+class RecordScan(BlockReader):
     """See `streamer.formats.scan_file.ScanFile`; positions past the end of the file are missing.
 
     Parameters
@@ -88,22 +88,6 @@ class RecordScan:
             if stretch.size:
                 self._read_records(int(records[stretch[0]]), block[stretch[0] : stretch[-1] + 1])
         return block
-
-    def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
-        """Patterns of these flat scan indices into the first rows of `out`."""
-        done = 0
-        for start, stop in runs(scan_indices):
-            self.read_block(start, stop, out[done:])
-            done += stop - start
-        return out[:done]
-
-    def pattern(self, scan_y: int, scan_x: int) -> NDArray[Any]:
-        """One pattern, a copy. IndexError outside the scan."""
-        n_y, n_x = self.info.scan_shape
-        if not (0 <= scan_y < n_y and 0 <= scan_x < n_x):
-            raise IndexError(f"Scan position ({scan_y}, {scan_x}) lies outside the scan of {n_y} x {n_x}.")
-        out = np.empty((1, *self.info.detector_shape), self._dtype)
-        return self.read_block(scan_y * n_x + scan_x, scan_y * n_x + scan_x + 1, out)[0]
 
     def checksum(self) -> str:
         """SHA-256 over size and 64 records spread over the file: cheap, and any other scan differs."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import FileFormatError, RecordingError
+from streamer.formats.block_reader import BlockReader
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording_schema import (
     DATA_PATH,
@@ -34,7 +35,6 @@ from streamer.formats.recording_schema import (
     id_in_name,
 )
 from streamer.model import ScanInfo
-from streamer.wire.sequence import runs
 
 __all__ = [
     "RecordingLayout",
@@ -133,7 +133,7 @@ def find_recording(directory: Path, info: ScanInfo) -> RecordingLayout | None:
     return None
 
 
-class RecordingReader:
+class RecordingReader(BlockReader):
     """A recording as a `ScanFile`; safe while a recorder writes it.
 
     Attributes
@@ -190,22 +190,6 @@ class RecordingReader:
         block = out[: stop - start]
         self._file.read_into(block.data.cast("B"), self.layout.data_offset + start * self.layout.frame_bytes)
         return block
-
-    def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
-        """As `ScanFile.read_positions`; neighbours are read together."""
-        done = 0
-        for start, stop in runs(scan_indices):
-            self.read_block(start, stop, out[done:])
-            done += stop - start
-        return out[:done]
-
-    def pattern(self, scan_y: int, scan_x: int) -> NDArray[Any]:
-        """One pattern (det_y, det_x), a copy. IndexError outside the scan."""
-        n_y, n_x = self.info.scan_shape
-        if not (0 <= scan_y < n_y and 0 <= scan_x < n_x):
-            raise IndexError(f"Scan position ({scan_y}, {scan_x}) of {n_y}x{n_x}.")
-        out = np.empty((1, *self.info.detector_shape), dtype=self.info.dtype)
-        return self.read_block(scan_y * n_x + scan_x, scan_y * n_x + scan_x + 1, out)[0]
 
     def end(self) -> dict[str, Any] | None:
         """finish_reason, counters, n_frames, settled_at; None while the scan runs, or after a kill."""
