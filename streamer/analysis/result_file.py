@@ -77,6 +77,19 @@ class AnalysisResult:
         """Seconds per stage."""
         return self.attrs["seconds"]
 
+    @property
+    def clusters_per_level(self) -> dict[int, int]:
+        """Number of nodes by level, without the root."""
+        levels = [node.level for node in self.nodes[1:]]
+        return {level: levels.count(level) for level in sorted(set(levels))}
+
+    @property
+    def remark(self) -> str:
+        """What the operator should know, from every stage; "" where there is nothing."""
+        groups = ("alignment", "model", "manifold")
+        remarks = (self.array_attrs.get(group, {}).get("remark") for group in groups)
+        return " ".join(filter(None, remarks))
+
 
 def write_result(result: AnalysisResult, path: Path) -> Path:
     """Write a result to ``<path>.part`` and rename it; an existing file is never replaced.
@@ -148,6 +161,16 @@ def is_result(path: Path) -> bool:
         with h5py.File(path, "r", locking=False) as file:
             return "hierarchy" in file and "schema_version" in file.attrs
     except (OSError, RuntimeError, KeyError, ValueError):
+        return False
+
+
+def same_result(path: Path, settings_id: str, source_checksum: str) -> bool:
+    """Whether a file is a whole result of these settings and this source; its arrays are not read."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            of_settings = file.attrs.get("settings_id") == settings_id
+            return of_settings and file.attrs.get("source_checksum") == source_checksum
+    except (OSError, RuntimeError):
         return False
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from streamer.cli.batch import is_batch, overview_option, run_many
 from streamer.cli.detector_options import detector_options, detector_values
+from streamer.cli.summary import in_words, summary_of
 from streamer.errors import SettingsError
 
 _OVERRIDES = {
@@ -78,35 +80,58 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
 )
 @detector_options
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
+@overview_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     files: tuple[Path, ...],
     out: Path | None,
+    overview: Path | None,
     settings_path: Path | None,
     from_result: Path | None,
     threads: int | None,
     as_json: bool,
     **chosen: Any,
 ) -> int:
-    """Align, mask, cluster in real and in momentum space; writes NAME.result.h5 beside each FILE."""
-    if out is not None and len(files) > 1:
-        raise SettingsError(
-            f"--out names one result, {len(files)} files are given. Leave --out away for several files."
-        )
+    """Align, mask, cluster in real and in momentum space; writes NAME.result.h5 beside each FILE.
+
+    FILE may be a folder or a pattern such as 'night/*.raw'. Of several scans, those that are finished are skipped,
+    those that fail do not stop the rest, and livestem-overview.html shows all of them.
+    """
     settings = _settings(settings_path, **chosen)
     if from_result is not None:
         is_changed = any(value not in (None, ()) for value in (settings_path, *chosen.values()))
-        done = [_repeat(from_result, files, out, threads, is_changed)]
+        done = _repeat(from_result, files, out, threads, is_changed)
+    elif is_batch(files):
+        return analyze_many(files, out, overview, settings, threads, as_json)
     elif not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
     else:
-        done = [_analyze_one(path, out, settings, threads)[0] for path in files]
-    if as_json:
-        click.echo(json.dumps(done[0] if len(done) == 1 else {"results": done}))
-    else:
-        for summary in done:
-            _print_summary(summary)
+        done = _analyze_one(files[0], out, settings, threads)[0]
+    click.echo(json.dumps(done) if as_json else in_words(done))
     return 0
+
+
+def analyze_many(
+    files: tuple[Path, ...],
+    out: Path | None,
+    overview: Path | None,
+    settings: Any,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Every scan that FILE... means; see `streamer.cli.batch`."""
+    if out is not None:
+        raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
+    from streamer.analysis.run import STAGES, analyze
+
+    return run_many(
+        files,
+        settings.settings_id,
+        lambda scan, progress: analyze(scan, settings, progress, n_threads=threads),
+        STAGES,
+        overview,
+        as_json,
+    )
 
 
 def _settings(
@@ -186,36 +211,4 @@ def _analyze_one(
     with open_scan(path) as scan, shown(STAGES) as update:
         result = analyze(scan, settings, update, n_threads=threads)
     write_result(result, target)
-    alignment = result.array_attrs["alignment"]
-    by_level: dict[int, int] = {}
-    for node in result.nodes[1:]:
-        by_level[node.level] = by_level.get(node.level, 0) + 1
-    summary = {
-        "source": str(path),
-        "result": str(target),
-        "clusters_per_level": by_level,
-        "n_features": result.array_attrs["mask"]["n_features"],
-        "alignment_std_px": alignment["std_px"],
-        "alignment_mean_error_px": alignment["mean_error_px"],
-        "remark": " ".join(
-            filter(None, [alignment["remark"], result.array_attrs.get("manifold", {}).get("remark")])
-        ),
-        "settings_id": result.attrs["settings_id"],
-        "seconds": result.seconds,
-    }
-    return summary, result
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    clusters = ", ".join(f"level {level}: {count}" for level, count in summary["clusters_per_level"].items())
-    click.echo(f"{summary['source']}: clusters {clusters or 'none (one homogeneous region)'}")
-    click.echo(
-        f"  features {summary['n_features']}, alignment residual STD {summary['alignment_std_px']:.4f} px"
-    )
-    if summary["remark"]:
-        click.echo(f"  {summary['remark']}")
-    if "same_labels" in summary:
-        click.echo(f"  every label as before: {'yes' if summary['same_labels'] else 'NO'}")
-    seconds = ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds"].items())
-    click.echo(f"  seconds: {seconds}")
-    click.echo(f"  result: {summary['result']}")
+    return summary_of(result, path, target), result

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -38,3 +39,36 @@ def _lines(console: Console) -> Update:
             console.print(f"{name}: {tenth} %", highlight=False)
 
     return update
+
+
+@contextmanager
+def scan_by_scan(
+    steps: tuple[str, ...], n_scans: int
+) -> Iterator[tuple[Callable[[int, Path], Update], Callable[[str], None]]]:
+    """Show a queue of scans: what is called as one begins, and with the line that says how it ended.
+
+    Lines go to stderr; a terminal has a bar for the scan in hand and one for all of them.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        whole = bars.add_task(f"{n_scans} scans", total=n_scans)
+        one = bars.add_task("", total=len(steps), visible=False)
+        n_done = 0
+
+        def begins(number: int, source: Path) -> Update:
+            bars.reset(one, description=source.name, completed=0, visible=True)
+
+            def update(name: str, fraction: float) -> None:
+                bars.update(one, completed=steps.index(name) + fraction, description=f"{source.name} {name}")
+
+            return update
+
+        def told(line: str) -> None:
+            nonlocal n_done
+            n_done += 1
+            bars.update(one, visible=False)
+            bars.update(whole, completed=n_done)
+            console.print(f"[{n_done}/{n_scans}] {line}", highlight=False, markup=False, soft_wrap=True)
+
+        yield begins, told
