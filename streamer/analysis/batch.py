@@ -47,6 +47,7 @@ def run_batch(
     settings_id: str,
     work: Work,
     begins: Callable[[int, Path], Progress] = lambda number, source: lambda name, fraction: None,
+    kind: str = "",
 ) -> Iterator[ScanOutcome]:
     """Do the same to every scan; outcomes come one by one, so that no two results need be in memory.
 
@@ -60,6 +61,8 @@ def run_batch(
         See there.
     begins
         Called with number (from 0) and file of a scan that is not finished; returns where its progress goes.
+    kind
+        As in `result_names`.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def run_batch(
     """
     for number, source in enumerate(sources):
         try:
-            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s))
+            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s), kind)
         except ScanStopped:
             raise
         except LivestemError as error:
@@ -78,10 +81,12 @@ def run_batch(
             yield ScanOutcome(source, error=text)
 
 
-def _one(source: Path, settings_id: str, work: Work, begins: Callable[[], Progress]) -> ScanOutcome:
+def _one(
+    source: Path, settings_id: str, work: Work, begins: Callable[[], Progress], kind: str
+) -> ScanOutcome:
     with open_scan(source) as scan:
         checksum = scan.checksum()
-        names = result_names(source, settings_id)
+        names = result_names(source, settings_id, kind)
         for path in names:
             if same_result(path, settings_id, checksum):
                 return ScanOutcome(source, open_result(path))
@@ -92,9 +97,12 @@ def _one(source: Path, settings_id: str, work: Work, begins: Callable[[], Progre
     return ScanOutcome(source, replace(result, path=target), is_new=True)
 
 
-def result_names(source: Path, settings_id: str) -> tuple[Path, Path]:
-    """Where the result of a scan may lie: under its own name or, where that is taken, one with the settings' hash."""
-    stem = source.name.removesuffix(source.suffix)
+def result_names(source: Path, settings_id: str, kind: str = "") -> tuple[Path, Path]:
+    """Where the result of a scan may lie: under its own name or, where that is taken, one with the settings' hash.
+
+    `kind` stands behind the source's name, where it is no analysis.
+    """
+    stem = source.name.removesuffix(source.suffix) + (f".{kind}" if kind else "")
     return (
         source.with_name(f"{stem}.result.h5"),
         source.with_name(f"{stem}.{settings_id[:8]}.result.h5"),

@@ -87,6 +87,11 @@ class EditSession:
                 f"{scan.path} is not what the result was made of: its checksum is {scan.checksum()}, expected "
                 f"{result.attrs['source_checksum']}. Put the right file back. The result is as it was."
             )
+        if model := result.array_attrs.get("model"):
+            raise SettingsError(
+                f"The clusters of this result are those of {model['result']}, and are not changed here. Change them "
+                "there, and apply that result again. This one is as it was."
+            )
         self._settings = analysis_settings(result.attrs["settings"])
         self._scan = RegionOfScan(scan, self._settings.roi) if self._settings.roi else scan
         self._n_threads = n_threads or os.cpu_count() or 1

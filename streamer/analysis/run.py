@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from streamer.analysis.applied import ClusterModel
 from streamer.analysis.exact_images import exact_images, refuse_too_large
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
@@ -38,6 +39,7 @@ from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
+from streamer.cluster.nearest import label_by, reach_of_leaves
 from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
@@ -48,7 +50,7 @@ from streamer.kernels.mask import (
     reference_centre,
     usable_radius,
 )
-from streamer.model import LABEL_NOT_VISITED
+from streamer.model import LABEL_NOT_VISITED, ScanInfo
 from streamer.settings import AnalysisSettings
 
 STAGES = ("align", "features", "hierarchy", "momentum", "patterns", "manifold")
@@ -82,6 +84,7 @@ def analyze(
     cancel: Cancel | None = None,
     n_threads: int | None = None,
     aligned: Aligned | None = None,
+    model: ClusterModel | None = None,
 ) -> AnalysisResult:
     """Align, mask, cluster in real space and in momentum space, measure lattices, arrange patterns as points.
 
@@ -101,6 +104,8 @@ def analyze(
         Default: one per processor.
     aligned
         The first pass over the same scan and region with the same alignment settings, where it was made before.
+    model
+        Clusters of a finished result that label this scan, instead of clusters of its own.
 
     Raises
     ------
@@ -120,6 +125,8 @@ def analyze(
     scan = prepare_scan(scan, settings.detector)
     if settings.roi is not None:
         scan = RegionOfScan(scan, settings.roi)
+    if model is not None:
+        model.refuse_other_detector(scan.info)
     with (
         # For the whole of it: two stages run side by side, and a limit set in one would end in the other.
         threadpool_limits(1),
@@ -128,7 +135,7 @@ def analyze(
     ):
         with clock.stage("align", progress) as told:
             aligned = aligned or align_scan(scan, settings, executor, told, cancel)
-            mask = choose_mask(aligned, settings)
+            mask = model.mask if model else choose_mask(aligned, settings)
             if settings.momentum.enabled and settings.momentum.exact:
                 refuse_too_large(scan, aligned, settings)
         with clock.stage("features", progress) as told:
@@ -137,7 +144,11 @@ def analyze(
             # Neither fills all processors all the time.
             pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor, cancel)
             rules = division_rules(settings, aligned.usable, scan.info.scan_shape)
-            hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
+            if model is None:
+                hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
+            else:
+                hierarchy = label_by(model.tree, model.centroids, extracted.features, executor)
+            reach = _Reach.measured(hierarchy, extracted, model, aligned, scan.info, executor)
         with clock.stage("momentum", progress):
             momentum = pixels.result()
         leaf_of = np.full(scan.info.n_positions, LABEL_NOT_VISITED, np.int32)
@@ -164,7 +175,18 @@ def analyze(
                 cancel,
             )
     return _Assembly(
-        scan, settings, aligned, mask, extracted, hierarchy, momentum, means, lattices, manifolds, leaf_of
+        scan,
+        settings,
+        aligned,
+        mask,
+        extracted,
+        hierarchy,
+        momentum,
+        means,
+        lattices,
+        manifolds,
+        leaf_of,
+        reach,
     ).result(clock.seconds)
 
 
@@ -239,6 +261,30 @@ def _patch_images(extracted: Extracted, executor: Executor) -> NDArray[np.float3
 
 
 @dataclass(frozen=True)
+class _Reach:
+    """How far leaves reach and, of a scan that a model labels, how far its patterns lie from them."""
+
+    of_leaves: NDArray[np.float32]
+    model: ClusterModel | None = None
+    novelty: NDArray[np.float32] | None = None
+    said: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def measured(
+        cls,
+        hierarchy: Hierarchy,
+        extracted: Extracted,
+        model: ClusterModel | None,
+        aligned: Aligned,
+        info: ScanInfo,
+        executor: Executor,
+    ) -> "_Reach":
+        if model is None:
+            return cls(reach_of_leaves(hierarchy, extracted.features))
+        return cls(model.reach, model, *model.novelty(extracted.features, aligned, info, executor))
+
+
+@dataclass(frozen=True)
 class _Assembly:
     """The stages' outcomes, arranged as the result file has them."""
 
@@ -253,6 +299,7 @@ class _Assembly:
     lattices: LatticeMaps
     manifolds: list[Manifold]
     leaf_of: NDArray[np.int32]
+    reach: _Reach
 
     def result(self, seconds: dict[str, float]) -> AnalysisResult:
         arrays, array_attrs = self._alignment_and_mask()
@@ -264,6 +311,11 @@ class _Assembly:
         arrays["hierarchy/centroids"] = self.hierarchy.centroids
         arrays["hierarchy/patterns"] = self.means.patterns
         array_attrs["hierarchy/centroids"] = {"transform": FEATURE_TRANSFORM}
+        arrays["hierarchy/reach"] = self.reach.of_leaves
+        if self.reach.novelty is not None:
+            novelty = np.full(self.leaf_of.shape, np.nan, np.float32)
+            novelty[self.aligned.usable] = self.reach.novelty
+            arrays["model/novelty"], array_attrs["model"] = novelty.reshape(scan_shape), self.reach.said
         for node_id, elbow in self.hierarchy.elbows.items():
             arrays[f"hierarchy/elbow/{node_id}/k"] = elbow.k_values
             arrays[f"hierarchy/elbow/{node_id}/wss"] = elbow.wss
@@ -366,7 +418,7 @@ class _Assembly:
             "source_checksum": self.scan.checksum(),
             "scan_id": info.scan_id,
             "settings": self.settings.model_dump(mode="json"),
-            "settings_id": self.settings.settings_id,
+            "settings_id": self.reach.model.settings_id if self.reach.model else self.settings.settings_id,
             "automatic": self._automatic,
             "seed": self.settings.seed,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

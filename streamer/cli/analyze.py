@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from streamer.cli.batch import is_batch, overview_option, run_many
+from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
-from streamer.cli.summary import in_words, summary_of
+from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
 
 _OVERRIDES = {
@@ -185,6 +185,11 @@ def _repeat(
             "Leave them away, or leave --from away."
         )
     before = open_result(from_result)
+    if model := before.array_attrs.get("model"):
+        raise SettingsError(
+            f"{from_result} has the clusters of {model['result']}. Repeat it with livestem apply, or analyse its "
+            "source."
+        )
     source = files[0] if files else Path(before.attrs["source"])
     with open_scan(source) as scan:
         checksum = scan.checksum()
@@ -201,14 +206,9 @@ def _repeat(
 def _analyze_one(
     path: Path, out: Path | None, settings: Any, threads: int | None
 ) -> tuple[dict[str, Any], Any]:
-    from streamer.analysis.result_file import refuse_existing, write_result
     from streamer.analysis.run import STAGES, analyze
-    from streamer.cli.progress import shown
-    from streamer.formats.open_scan import open_scan
 
     target = out or path.with_name(path.stem + ".result.h5")
-    refuse_existing(target)
-    with open_scan(path) as scan, shown(STAGES) as update:
-        result = analyze(scan, settings, update, n_threads=threads)
-    write_result(result, target)
-    return summary_of(result, path, target), result
+    return run_one(
+        path, target, lambda scan, progress: analyze(scan, settings, progress, n_threads=threads), STAGES
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from streamer.cli.progress import scan_by_scan
+from streamer.cli.progress import scan_by_scan, shown
 from streamer.cli.summary import summary_of
 from streamer.errors import RecordingError
 
@@ -31,6 +31,18 @@ def is_batch(files: tuple[Path, ...]) -> bool:
     )
 
 
+def run_one(source: Path, target: Path, work: Any, stages: tuple[str, ...]) -> tuple[dict[str, Any], Any]:
+    """Do `work` to one scan and write its result; returns the summary and the result. Errors are the command's."""
+    from streamer.analysis.result_file import refuse_existing, write_result
+    from streamer.formats.open_scan import open_scan
+
+    refuse_existing(target)
+    with open_scan(source) as scan, shown(stages) as update:
+        result = work(scan, update)
+    write_result(result, target)
+    return summary_of(result, source, target), result
+
+
 def run_many(
     files: tuple[Path, ...],
     settings_id: str,
@@ -38,6 +50,7 @@ def run_many(
     stages: tuple[str, ...],
     overview: Path | None,
     as_json: bool,
+    kind: str = "",
 ) -> int:
     """Do `work` to every scan; returns the exit code: 0, or 8 where one failed.
 
@@ -53,6 +66,8 @@ def run_many(
         Where the page goes; None: beside the first scan.
     as_json
         One JSON object on stdout, instead of a line for each scan.
+    kind
+        As in `streamer.analysis.batch.result_names`.
     """
     from streamer.analysis.batch import run_batch
     from streamer.export.overview import card
@@ -63,7 +78,7 @@ def run_many(
     cards: list[str] = []
     said: list[dict[str, Any]] = []
     with _page_at_the_end(page, cards), scan_by_scan(stages, len(sources)) as (begins, told):
-        for outcome in run_batch(sources, settings_id, work, begins):
+        for outcome in run_batch(sources, settings_id, work, begins, kind):
             cards.append(card(outcome, page.parent))
             said.append(_summary(outcome))
             told(_line(outcome))

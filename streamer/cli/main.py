@@ -22,6 +22,7 @@ HELPS = {
     "replay": "Send a scan file as the detector would.",
     "simulate": "Write a simulated scan with known truth.",
     "analyze": "Full analysis of a finished scan.",
+    "apply": "The clusters of one scan on others, so that colours mean the same.",
     "export": "Figures, tables and a report of a result.",
     "inspect": "What a file holds: shape, calibration, missing frames, counters.",
     "doctor": "Whether this computer has what livestem needs.",

@@ -119,12 +119,12 @@ def refine(
     max_passes: int = 20,
 ) -> Clustering:
     """Lloyd passes over all vectors from given centroids; clusters keep the centroids' order."""
-    labels, inertias, sums, counts = assign(features, centroids, executor)
+    labels, inertias, sums, counts, _ = assign(features, centroids, executor)
     for _ in range(max_passes):
         moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(
             np.float32
         )
-        new_labels, inertias, sums, counts = assign(features, moved, executor)
+        new_labels, inertias, sums, counts, _ = assign(features, moved, executor)
         centroids = moved
         changed = int(np.count_nonzero(new_labels != labels))
         labels = new_labels
@@ -136,9 +136,9 @@ def refine(
 def about_mean(features: NDArray[np.float32], executor: Executor | None = None) -> Clustering:
     """All vectors as one cluster."""
     origin = np.zeros((1, features.shape[1]), np.float32)
-    _, _, sums, counts = assign(features, origin, executor)
+    _, _, sums, _, _ = assign(features, origin, executor)
     mean = (sums / max(len(features), 1)).astype(np.float32)
-    labels, inertias, _, _ = assign(features, mean, executor)
+    labels, inertias, _, counts, _ = assign(features, mean, executor)
     return Clustering(labels, mean, inertias, counts)
 
 
@@ -157,12 +157,14 @@ def by_labels(
 
 def assign(
     features: NDArray[np.float32], centroids: NDArray[np.float32], executor: Executor | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[
+    NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]
+]:
     """Nearest centroid of every vector, with the inertias, sums and sizes of the groups.
 
     Returns
     -------
-    labels (n,), inertias (k,), sums (k, n_features), counts (k,)
+    labels (n,), inertias (k,), sums (k, n_features), counts (k,), squared distances (n,)
     """
     n, k = len(features), len(centroids)
     labels = np.empty(n, np.int32)
@@ -183,7 +185,7 @@ def assign(
         sums += block_sums
         counts += block_counts
     inertias = np.bincount(labels, weights=distances, minlength=k).astype(np.float64)
-    return labels, inertias, sums, counts
+    return labels, inertias, sums, counts, distances
 
 
 def group_means(features: NDArray[np.float32], labels: NDArray[np.int32], k: int) -> NDArray[np.float32]:
