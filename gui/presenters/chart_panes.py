@@ -1,5 +1,7 @@
 """The panes that are curves and lines of text: rings, elbow, stream, log."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,15 +88,20 @@ def mask_effect(snapshot: Snapshot, draft: Draft) -> str:
 
 def _radial_profile(pattern: NDArray[np.float32], first_px: int) -> tuple[float, ...]:
     """Rotational mean about the middle of the detector, relative to its largest value from `first_px` on."""
-    height, width = pattern.shape
-    y, x = np.ogrid[:height, :width]
-    radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2).astype(np.int64)
-    finite = np.nan_to_num(pattern)
-    n_radii = min(height, width) // 2
-    total = np.bincount(radius.ravel(), finite.ravel())[:n_radii]
-    profile = total / np.bincount(radius.ravel())[:n_radii]
+    n_radii = min(pattern.shape) // 2
+    radius, n_at = _radii(pattern.shape)
+    total = np.bincount(radius, np.nan_to_num(pattern).ravel())[:n_radii]
+    profile = total / n_at[:n_radii]
     largest = float(profile[min(first_px, n_radii - 1) :].max(initial=0.0))
     return tuple((profile / (largest or 1.0)).tolist())
+
+
+@lru_cache(maxsize=4)
+def _radii(shape: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole radius of each pixel (flat) about the middle, and how many pixels each has."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    radius = np.hypot(y - (shape[0] - 1) / 2, x - (shape[1] - 1) / 2).astype(np.int64).ravel()
+    return radius, np.bincount(radius)
 
 
 def elbow_view(

@@ -62,13 +62,16 @@ def _centred(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Around the origin, with unit reach. Points that are not finite are put at the origin."""
     if not len(points):
         return np.zeros((0, 3), np.float32)
-    finite = np.nan_to_num(points, posinf=0.0, neginf=0.0)
+    is_finite = np.isfinite(points)
+    finite = points if is_finite.all() else np.where(is_finite, points, np.float32(0.0))
     sample = finite[:: max(1, len(finite) // MAX_SAMPLES)]
-    ends = np.percentile(sample, (100 - REACH_PERCENT, REACH_PERCENT), axis=0)
-    centre = ends.mean(axis=0).astype(np.float32)
-    reach = float(np.percentile(np.linalg.norm(sample - centre, axis=1), REACH_PERCENT))
-    around = finite - centre
-    return np.ascontiguousarray(around / (reach or 1.0), dtype=np.float32)
+    last = len(sample) - 1
+    ranks = [round(last * percent / 100) for percent in (100 - REACH_PERCENT, REACH_PERCENT)]
+    centre = np.partition(sample, ranks, axis=0)[ranks].mean(axis=0, dtype=np.float32)
+    reach = float(np.partition(np.linalg.norm(sample - centre, axis=1), ranks)[ranks[1]])
+    around = np.subtract(finite, centre, dtype=np.float32)
+    around /= np.float32(reach or 1.0)
+    return around
 
 
 def _coloured(

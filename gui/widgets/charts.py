@@ -1,5 +1,7 @@
 """Curves: rings, elbow, stream. Ranges are set from the data, never by automatic ranging, which is slow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
@@ -72,6 +74,7 @@ class RingsChart(Chart):
         self._band = pg.LinearRegionItem(brush=(47, 128, 200, 60), pen=_pen(theme.look().band))
         self._threshold = pg.InfiniteLine(angle=0, movable=True, pen=_pen(theme.look().amber))
         self._shown_ring: tuple[float, float] | None = None
+        self._drawn: RingsView | None = None
         self._is_showing = False
         self._band.sigRegionChanged.connect(self._report_ring)
         self._band.sigRegionChangeFinished.connect(self._drop_ring)
@@ -94,6 +97,12 @@ class RingsChart(Chart):
         self.controls.set_view(view)
         if view.radial_std is None:
             return
+        self._single.setVisible(bool(view.single))
+        self._single.setData(np.asarray(view.single))
+        # A hover changes the thin line alone.
+        drawn, self._drawn = self._drawn, view
+        if drawn is not None and replace(drawn, single=view.single) == view:
+            return
         profile = np.nan_to_num(view.radial_std)
         # The direct beam is far above the rest: the scale is that of the ring, where the decision is made.
         inside = profile[int(view.inner_px or 0) : int(view.outer_px) if view.outer_px else None]
@@ -101,8 +110,6 @@ class RingsChart(Chart):
         # On a detector with an even number of pixels nothing lies at radius 0.
         first = int(profile[0] == 0.0)
         self._curve.setData(np.arange(first, len(profile)), profile[first:] / largest)
-        self._single.setVisible(bool(view.single))
-        self._single.setData(np.asarray(view.single))
         self.plot.setRange(xRange=(0, len(profile) - 1), yRange=(0, 1.15), padding=0.02)
         has_ring = view.inner_px is not None and view.outer_px is not None
         self._band.setVisible(has_ring)

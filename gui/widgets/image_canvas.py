@@ -1,6 +1,7 @@
 """One image that can be zoomed and moved, with everything that is drawn over it in screen pixels."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 
 import numpy as np
 import pyqtgraph as pg
@@ -8,23 +9,21 @@ from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.presenters.views import Circle, Emphasis, ImageView, KeptPixels, MapLabel, Outline
+from gui.presenters.views import Circle, ImageView, KeptPixels, MapLabel, Outline
+from gui.widgets.canvas_overlay import MARGIN_PX, Overlay, draw_crosshair
 from gui.widgets.marking import Stroke, polygon_mask
-from streamer.look.scale_bar import ImageScale, scale_bar
+from gui.widgets.picture_item import PictureItem, picture_of
 
 CLICK_PX = 4
-MARGIN_PX = 10
-BAR_SHARE = 0.3
-HATCH_PX = 44
 
 Qt = QtCore.Qt
 
 
 class ImageCanvas(pg.GraphicsView):
-    """An image of bytes (with a lookup table) or RGBA; reports the pixel under the mouse.
+    """An image of bytes (with a colour map) or RGBA; reports the pixel under the mouse.
 
-    Labels, circles, crosshair, scale bar and message are painted over it by hand: one pass, no scene items,
-    and text that stays sharp at every zoom.
+    All but the crosshair and the region that is being drawn is kept as one picture: while the mouse moves over one
+    image, the others have a picture and two lines to draw.
     """
 
     hovered = QtCore.Signal(object)
@@ -41,96 +40,92 @@ class ImageCanvas(pg.GraphicsView):
         self.setAccessibleName(name)
         self.setMinimumSize(80, 80)
         self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False, defaultPadding=0.0)
-        # All repaints go through the scene's queue and take the whole view: updating the viewport as well, or
-        # parts of it, paints twice.
+        # A repaint always takes the whole view; parts of it would be painted beside it.
         self.setViewportUpdateMode(QtWidgets.QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
-        self._image = pg.ImageItem(autoDownsample=False)
-        self._box.addItem(self._image)
-        self._veil = pg.ImageItem(autoDownsample=False)
-        self._veil.setVisible(False)
-        self._box.addItem(self._veil)
-        self._veil_key: Hashable = None
+        self._image, self._veil = PictureItem(), PictureItem()
+        for item in (self._image, self._veil):
+            self._box.addItem(item)
         self.setCentralItem(self._box)
         self._own_colours = colours
-        self._tables = {colours: theme.lookup_table(colours)}
-        self._colours = colours
-        self._ends: tuple[str, str] | None = None
+        self._overlay = Overlay(colours)
+        self._values: NDArray[np.uint8] | None = None
+        self._shown: ImageView | None = None
+        self._veil_key: Hashable = None
         self._stroke: Stroke | None = None
         self.can_mark = False
-        self._key: Hashable = None
         self._shape = (0, 0)
         self._hover: tuple[int, int] | None = None
         self._pressed_at: QtCore.QPoint | None = None
-        self._scale = ImageScale()
         self._message = ""
         self._crosshair: tuple[int, int] | None = None
-        self._labels: tuple[MapLabel, ...] = ()
-        self._circles: tuple[Circle, ...] = ()
-        self._row: int | None = None
-        self._is_hatched = False
-        self._outlined: Outline | None = None
-        self._outline_lines: list[QtCore.QLineF] = []
         self._shows_all = True
+        self._layer = QtGui.QPixmap()
+        self._is_stale = True
         self._box.sigRangeChangedManually.connect(self._leave_whole_image)
+        self._box.sigTransformChanged.connect(self._change)
 
     def set_view(self, view: ImageView) -> None:
         """Show an image, its scale bar and its crosshair; a message where there is none."""
-        self._scale, self._message, self._crosshair = view.scale, view.message, view.crosshair_yx
-        self._ends = view.ends
-        self._colours = view.colours or self._own_colours
-        if self._colours not in self._tables:
-            self._tables[self._colours] = theme.lookup_table(self._colours)
-        if view.image is None:
-            self._image.clear()
-            self._shape, self._key = (0, 0), None
-        elif view.key != self._key:
-            self._key = view.key
-            self._paint_image(view.image)
-        self._box.update()
+        before, self._shown = self._shown, view
+        self._crosshair = view.crosshair_yx
+        if before is not None and replace(before, crosshair_yx=view.crosshair_yx) == view:
+            self.viewport().update()
+            return
+        overlay, self._message = self._overlay, view.message
+        overlay.scale, overlay.ends, overlay.colours = (
+            view.scale,
+            view.ends,
+            view.colours or self._own_colours,
+        )
+        if view.image is None or before is None or view.key != before.key or view.colours != before.colours:
+            self._values = view.image
+            self._image.set_picture(
+                QtGui.QImage() if view.image is None else picture_of(view.image, overlay.colours)
+            )
+            self._take_shape((0, 0) if view.image is None else view.image.shape[:2])
+        self._change()
 
     def set_labels(self, labels: tuple[MapLabel, ...], newest_row: int | None) -> None:
         """Numbers on the map, and the row that was scanned last (None: no line)."""
-        self._labels, self._row = labels, newest_row
-        self._box.update()
+        if (labels, newest_row) != (self._overlay.labels, self._overlay.newest_row):
+            self._overlay.labels, self._overlay.newest_row = labels, newest_row
+            self._change()
 
     def set_circles(self, circles: tuple[Circle, ...]) -> None:
         """Circles in image pixels."""
-        self._circles = circles
-        self._box.update()
+        if circles != self._overlay.circles:
+            self._overlay.circles = circles
+            self._change()
 
     def set_outline(self, outline: Outline | None) -> None:
         """Borders drawn as lines."""
-        if outline != self._outlined:
-            rows = [] if outline is None else outline.edges.tolist()
-            self._outline_lines = [QtCore.QLineF(*row) for row in rows]
-        self._outlined = outline
-        self._box.update()
+        if outline != self._overlay.outline:
+            self._overlay.outline = outline
+            self._change()
 
     def set_veil(self, veil: KeptPixels | None) -> None:
         """Pixels painted over the image, RGBA of its shape; None: none."""
         key = None if veil is None else veil.key
-        if key == self._veil_key:
-            return
-        self._veil_key = key
-        self._veil.setVisible(veil is not None)
-        if veil is not None:
-            self._veil.setImage(veil.image, autoLevels=False, levels=None, lut=None)
-        self._box.update()
+        if key != self._veil_key:
+            self._veil_key = key
+            self._veil.set_picture(QtGui.QImage() if veil is None else picture_of(veil.image, ""))
+            self._change()
 
     def set_hatched(self, is_hatched: bool) -> None:
         """Hatch the upper right corner: what is shown may still change."""
-        self._is_hatched = is_hatched
-        self._box.update()
+        if is_hatched != self._overlay.is_hatched:
+            self._overlay.is_hatched = is_hatched
+            self._change()
 
     @property
     def shown_circles(self) -> tuple[Circle, ...]:
         """The circles that are drawn."""
-        return self._circles
+        return self._overlay.circles
 
     @property
     def shown_image(self) -> NDArray[np.uint8] | None:
         """The image as it was given, None where there is none."""
-        return self._image.image
+        return self._values
 
     def show_all(self) -> None:
         """The whole image, as large as it fits."""
@@ -144,16 +139,29 @@ class ImageCanvas(pg.GraphicsView):
         # mapFromScene would round to whole pixels.
         return self.viewportTransform().map(self._box.mapViewToScene(QtCore.QPointF(x + 0.5, y + 0.5)))
 
+    @property
+    def area(self) -> QtCore.QRectF:
+        """All of the widget."""
+        return QtCore.QRectF(self.viewport().rect())
+
+    @property
+    def image_area(self) -> QtCore.QRectF:
+        """The part of it that the image fills."""
+        height, width = self._shape
+        corners = self.screen_position(-0.5, -0.5), self.screen_position(height - 0.5, width - 0.5)
+        return QtCore.QRectF(*corners) & self.area
+
+    def _change(self, *_: object) -> None:
+        """What is kept as a picture is another one now."""
+        self._is_stale = True
+        self.viewport().update()
+
     def _leave_whole_image(self, _: object) -> None:
         self._shows_all = False
 
-    def _paint_image(self, image: NDArray[np.uint8]) -> None:
-        if image.ndim == 3:
-            self._image.setImage(image, autoLevels=False, levels=None, lut=None)
-        else:
-            self._image.setImage(image, autoLevels=False, levels=None, lut=self._tables[self._colours])
-        if image.shape[:2] != self._shape:
-            self._shape = image.shape[:2]
+    def _take_shape(self, shape: tuple[int, int]) -> None:
+        if shape != self._shape:
+            self._shape = shape
             self.show_all()
 
     def _pixel_at(self, point: QtCore.QPoint) -> tuple[int, int] | None:
@@ -167,7 +175,7 @@ class ImageCanvas(pg.GraphicsView):
             super().mouseMoveEvent(event)
         else:
             self._stroke.extend(event.pos())
-            self._box.update()
+            self.viewport().update()
         self._report_hover(self._pixel_at(event.pos()))
 
     def leaveEvent(self, event: QtCore.QEvent) -> None:
@@ -194,7 +202,7 @@ class ImageCanvas(pg.GraphicsView):
         if stroke is None:
             super().mouseReleaseEvent(event)
         elif stroke.reach_px > CLICK_PX:
-            self._box.update()
+            self.viewport().update()
             self.marked.emit(self._mask_of(stroke))
             return
         if start is None or (event.pos() - start).manhattanLength() > CLICK_PX:
@@ -228,158 +236,40 @@ class ImageCanvas(pg.GraphicsView):
             self._hover = pixel
             self.hovered.emit(pixel)
 
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        """Paint the kept picture, and over it what follows the mouse."""
+        ratio, size = self.devicePixelRatioF(), self.viewport().size()
+        if self._layer.size() != size * ratio:
+            self._layer = QtGui.QPixmap(size * ratio)
+            self._layer.setDevicePixelRatio(ratio)
+            self._is_stale = True
+        if self._is_stale:
+            self._is_stale = False
+            self._layer.fill(QtGui.QColor(theme.look().panel))
+            painter = QtGui.QPainter(self._layer)
+            self.render(painter, self.area, self.viewport().rect())
+            painter.end()
+        painter = QtGui.QPainter(self.viewport())
+        painter.drawPixmap(0, 0, self._layer)
+        if self._crosshair is not None and self._shape[0]:
+            painter.setClipRect(self.image_area)
+            draw_crosshair(painter, self.area, self.screen_position(*self._crosshair))
+            painter.setClipping(False)
+        if self._stroke is not None:
+            self._stroke.draw(painter)
+        painter.end()
+
     def drawForeground(self, painter: QtGui.QPainter, rect: QtCore.QRectF) -> None:
         """Paint what lies over the image, in screen pixels."""
         painter.save()
         painter.resetTransform()
+        painter.setFont(self.font())
         if self._message:
             painter.setPen(QtGui.QColor(theme.look().text_dim))
-            area = self.viewport().rect().adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
+            words = self.area.adjusted(MARGIN_PX, 0, -MARGIN_PX, 0)
             painter.drawText(
-                area, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._message
+                words, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._message
             )
         if self._shape[0]:
-            painter.setClipRect(self._image_rect())
-            self._draw_outline(painter)
-            self._draw_hatch(painter)
-            self._draw_row(painter)
-            self._draw_crosshair(painter)
-            self._draw_circles(painter)
-            painter.setClipping(False)
-            self._draw_scale_bar(painter)
-            self._draw_ends(painter)
-            self._draw_labels(painter)
-        if self._stroke is not None:
-            self._stroke.draw(painter)
+            self._overlay.draw(painter, self)
         painter.restore()
-
-    def _image_rect(self) -> QtCore.QRectF:
-        height, width = self._shape
-        corners = self.screen_position(-0.5, -0.5), self.screen_position(height - 0.5, width - 0.5)
-        return QtCore.QRectF(*corners) & QtCore.QRectF(self.viewport().rect())
-
-    def _draw_outline(self, painter: QtGui.QPainter) -> None:
-        if not self._outline_lines:
-            return
-        origin, step = self.screen_position(-0.5, -0.5), self.screen_position(0.5, 0.5)
-        painter.save()
-        painter.translate(origin)
-        painter.scale(step.x() - origin.x(), step.y() - origin.y())
-        for colour, width in ((QtGui.QColor(0, 0, 0, 130), 3.0), (QtGui.QColor("white"), 1.0)):
-            pen = QtGui.QPen(colour, width)
-            pen.setCosmetic(True)  # pixels of the screen whatever the zoom
-            painter.setPen(pen)
-            painter.drawLines(self._outline_lines)
-        painter.restore()
-
-    def _draw_hatch(self, painter: QtGui.QPainter) -> None:
-        if not self._is_hatched:
-            return
-        corner = self._image_rect().topRight()
-        triangle = [corner, corner - QtCore.QPointF(HATCH_PX, 0), corner + QtCore.QPointF(0, HATCH_PX)]
-        painter.setPen(Qt.PenStyle.NoPen)
-        for brush in (
-            QtGui.QBrush(QtGui.QColor(10, 12, 15, 150)),
-            QtGui.QBrush(QtGui.QColor(theme.AMBER_MARK), Qt.BrushStyle.BDiagPattern),
-        ):
-            painter.setBrush(brush)
-            painter.drawPolygon(QtGui.QPolygonF(triangle))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _draw_row(self, painter: QtGui.QPainter) -> None:
-        if self._row is None:
-            return
-        y = round(self.screen_position(self._row + 0.5, 0).y())
-        painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1, Qt.PenStyle.DashLine))
-        painter.drawLine(0, y, self.width(), y)
-
-    def _draw_crosshair(self, painter: QtGui.QPainter) -> None:
-        if self._crosshair is None:
-            return
-        centre = self.screen_position(*self._crosshair)
-        x, y = round(centre.x()), round(centre.y())
-        # A dark line beside the light one: it shows on every cluster colour.
-        for offset, colour in ((1, QtGui.QColor(0, 0, 0, 150)), (0, QtGui.QColor(255, 255, 255, 220))):
-            painter.setPen(QtGui.QPen(colour, 1))
-            painter.drawLine(0, y + offset, self.width(), y + offset)
-            painter.drawLine(x + offset, 0, x + offset, self.height())
-
-    def _draw_circles(self, painter: QtGui.QPainter) -> None:
-        for circle in self._circles:
-            centre = self.screen_position(*circle.centre_yx)
-            edge = self.screen_position(circle.centre_yx[0], circle.centre_yx[1] + circle.radius_px)
-            radius = edge.x() - centre.x()
-            style = Qt.PenStyle.DotLine if circle.is_faint else Qt.PenStyle.SolidLine
-            painter.setPen(QtGui.QPen(QtGui.QColor(theme.look().ring), 1, style))
-            painter.drawEllipse(centre, radius, radius)
-
-    def _draw_labels(self, painter: QtGui.QPainter) -> None:
-        painter.setFont(self._label_font())
-        for label, box in zip(self._labels, self._label_boxes(), strict=True):
-            is_dim = label.emphasis is Emphasis.DIMMED
-            painter.fillRect(box, QtGui.QColor(10, 12, 15, 130 if is_dim else 190))
-            if label.emphasis is Emphasis.SELECTED:
-                painter.setPen(QtGui.QPen(QtGui.QColor("white"), 1))
-                painter.drawRect(box)
-            painter.setPen(QtGui.QColor("#B8BDC5" if is_dim else "white"))
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), label.text)
-
-    def _label_font(self) -> QtGui.QFont:
-        font = QtGui.QFont(self.font())
-        font.setBold(True)
-        return font
-
-    def _label_boxes(self) -> list[QtCore.QRectF]:
-        """Boxes of the labels in order, moved so that nothing of them is cut off."""
-        metrics = QtGui.QFontMetricsF(self._label_font())
-        boxes = []
-        for label in self._labels:
-            box = QtCore.QRectF(0, 0, metrics.horizontalAdvance(label.text) + 8, metrics.height() + 2)
-            box.moveCenter(self.screen_position(label.y - 0.5, label.x - 0.5))
-            box.moveLeft(min(max(box.left(), 1.0), self.width() - box.width() - 2.0))
-            box.moveTop(min(max(box.top(), 1.0), self.height() - box.height() - 2.0))
-            boxes.append(box)
-        return boxes
-
-    def _draw_scale_bar(self, painter: QtGui.QPainter) -> None:
-        area = self._image_rect()
-        zoom = self.screen_position(0, 1).x() - self.screen_position(0, 0).x()
-        bar = scale_bar(self._scale, zoom, BAR_SHARE * area.width())
-        if bar is None:
-            return
-        length, text = bar
-        metrics = painter.fontMetrics()
-        width = max(length, metrics.horizontalAdvance(text)) + 12
-        box = QtCore.QRectF(0, 0, width, metrics.height() + 12)
-        box.moveBottomRight(area.bottomRight() - QtCore.QPointF(MARGIN_PX, MARGIN_PX))
-        if any(box.intersects(label) for label in self._label_boxes()):
-            box.moveLeft(area.left() + MARGIN_PX)
-        painter.fillRect(box, QtGui.QColor(10, 12, 15, 190))
-        painter.setPen(QtGui.QColor("white"))
-        painter.drawText(box.adjusted(0, 1, 0, -8), int(Qt.AlignmentFlag.AlignCenter), text)
-        line = QtCore.QRectF(box.center().x() - length / 2, box.bottom() - 6, length, 2)
-        painter.fillRect(line, QtGui.QColor("white"))
-
-    def _draw_ends(self, painter: QtGui.QPainter) -> None:
-        """A colour bar in the upper left corner, with the values of its ends."""
-        if self._ends is None:
-            return
-        metrics = painter.fontMetrics()
-        area, height = self._image_rect(), 4 * metrics.height()
-        if area.height() < 1.5 * height:
-            return
-        wide = max(metrics.horizontalAdvance(text) for text in self._ends)
-        box = QtCore.QRectF(area.left() + 4, area.top() + 4, wide + 22, height + 8)
-        painter.fillRect(box, QtGui.QColor(10, 12, 15, 190))
-        bar = QtCore.QRectF(box.left() + 4, box.top() + 4, 8, height)
-        table = self._tables[self._colours]
-        gradient = QtGui.QLinearGradient(bar.bottomLeft(), bar.topLeft())
-        for step in range(9):
-            gradient.setColorAt(step / 8, QtGui.QColor(*(int(part) for part in table[1 + 254 * step // 8])))
-        painter.fillRect(bar, gradient)
-        painter.setPen(QtGui.QColor("white"))
-        words = box.adjusted(16, 3, -2, -3)
-        for text, side in zip(
-            self._ends, (Qt.AlignmentFlag.AlignBottom, Qt.AlignmentFlag.AlignTop), strict=True
-        ):
-            painter.drawText(words, int(side | Qt.AlignmentFlag.AlignLeft), text)

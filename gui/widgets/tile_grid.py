@@ -2,12 +2,11 @@
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.presenters.views import Emphasis, TilesView, TileView
+from gui.widgets.picture_item import picture_of
 
 LINE_PX = 16
 SMALLEST_PX = 80
@@ -27,7 +26,7 @@ class TileGrid(QtWidgets.QScrollArea):
         self.setAccessibleName(name)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._sheet = _Sheet(theme.lookup_table(colours))
+        self._sheet = _Sheet(colours)
         self._sheet.node_clicked.connect(self.node_clicked)
         self._sheet.node_compared.connect(self.node_compared)
         self.setWidget(self._sheet)
@@ -52,10 +51,10 @@ class _Sheet(QtWidgets.QWidget):
     node_clicked = QtCore.Signal(int)
     node_compared = QtCore.Signal(int)
 
-    def __init__(self, table: NDArray[np.uint8]) -> None:
+    def __init__(self, colours: str) -> None:
         super().__init__()
         self.setMouseTracking(True)
-        self._colour_table = [QtGui.qRgb(*(int(channel) for channel in entry)) for entry in table]
+        self._colours = colours
         self._view = TilesView()
         self._caption_px = 0
         self._pictures: dict[int, tuple[object, QtGui.QImage]] = {}
@@ -67,7 +66,7 @@ class _Sheet(QtWidgets.QWidget):
                 continue
             held = self._pictures.get(tile.node_id)
             kept = held is not None and held[0] == tile.key
-            pictures[tile.node_id] = held if kept else (tile.key, self._picture(tile.image))
+            pictures[tile.node_id] = held if kept else (tile.key, picture_of(tile.image, self._colours))
         self._pictures, self._view = pictures, view
         columns = max(1, (self.width() + GAP_PX) // (SMALLEST_PX + GAP_PX))
         rows = -(-len(view.tiles) // columns)
@@ -81,14 +80,6 @@ class _Sheet(QtWidgets.QWidget):
             if tile.node_id == node_id:
                 return rect
         return QtCore.QRectF()
-
-    def _picture(self, image: NDArray[np.uint8]) -> QtGui.QImage:
-        image = np.ascontiguousarray(image)
-        height, width = image.shape
-        picture = QtGui.QImage(image.data, width, height, width, QtGui.QImage.Format.Format_Indexed8)
-        picture.setColorTable(self._colour_table)
-        # Qt does not own the bytes: the copy does, and is in the format that scales fastest.
-        return picture.convertToFormat(QtGui.QImage.Format.Format_RGB32)
 
     def _rects(self) -> list[QtCore.QRectF]:
         """Frames of all tiles, in the number of columns in which they are largest."""
