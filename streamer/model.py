@@ -157,11 +157,28 @@ class ClusterNode:
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
 
+class ProblemCode(StrEnum):
+    """What kind of problem it is: names that programs may rely on."""
+
+    STREAM_LOST = "stream_lost"
+    RECORDING_FAILED = "recording_failed"
+    LIVE_FAILED = "live_failed"
+    LIVE_REMARK = "live_remark"
+    ANALYSIS_FAILED = "analysis_failed"
+    ANALYSIS_CANCELLED = "analysis_cancelled"
+    EDITS_NOT_REPEATED = "edits_not_repeated"
+    SIDE_SETTINGS = "side_settings"
+    SOURCE_MISSING = "source_missing"
+    NOT_PREPARED = "not_prepared"
+    KEY_REFUSED = "key_refused"
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something the operator should know: said once, counted afterwards.
 
-    ``code`` is stable and for programs, ``text`` a sentence for people (what, what is kept, what to do).
+    ``code`` is a `ProblemCode`, or one that a newer engine knows; ``text`` a sentence for people (what, what is
+    kept, what to do).
     """
 
     code: str

@@ -50,6 +50,11 @@ class Cancel:
         """Ask for the end, from any thread."""
         self._event.set()
 
+    @property
+    def is_requested(self) -> bool:
+        """Whether the end was asked for."""
+        return self._event.is_set()
+
     def check(self) -> None:
         """Raise ScanStopped once the end was asked for."""
         if self._event.is_set():

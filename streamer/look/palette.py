@@ -46,6 +46,16 @@ PALETTES: dict[int, tuple[str, ...]] = {
 }
 """Dark, middle and light shade of each family, by number of families."""
 
+FAMILY_SHADES: dict[int, tuple[int, ...]] = {
+    2: (2, 0),
+    3: (1, 2, 0),
+    4: (0, 2, 2, 0),
+    5: (2, 0, 1, 1, 2),
+    6: (0, 1, 0, 2, 0, 1),
+}
+"""Which of its shades each family itself has: those that differ most side by side. A colour of its own would differ
+more, but a family without children stands among the children of others, from which its shades are known to differ."""
+
 _TO_LMS = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
                     [0.0883024619, 0.2817188376, 0.6299787005]])  # fmt: skip
 _TO_LAB = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
@@ -70,8 +80,9 @@ def node_colours(tree: Sequence[ClusterNode]) -> dict[int, Rgb]:
     for root in (node for node in tree if node.level == 0):
         colours[root.id] = ROOT
         families = children.get(root.id, [])
-        for family, shades in zip(families, family_shades(len(families)), strict=True):
-            _colour_branch(family, shades[1], shades, children, colours)
+        shades_of = family_shades(len(families))
+        for family, colour, shades in zip(families, family_colours(len(families)), shades_of, strict=True):
+            _colour_branch(family, colour, shades, children, colours)
     colours.update({node.id: parse_colour(node.colour) for node in tree if node.colour})
     return colours
 
@@ -86,8 +97,15 @@ def family_shades(n_families: int) -> list[tuple[Rgb, Rgb, Rgb]]:
     return [_shades_around(flat[index % len(flat)]) for index in range(n_families)]
 
 
+def family_colours(n_families: int) -> list[Rgb]:
+    """The colour of each of `n_families` families itself: one of its shades."""
+    shades = family_shades(n_families)
+    chosen = FAMILY_SHADES.get(max(n_families, min(FAMILY_SHADES)), (1,) * n_families)
+    return [three[which] for three, which in zip(shades, chosen, strict=False)]
+
+
 def child_colours(shades: tuple[Rgb, Rgb, Rgb], n_children: int) -> list[Rgb]:
-    """Colours of the children of a node with these shades, dark to light."""
+    """Colours of the children of a node with these shades, dark to light; a single one has the middle."""
     dark, middle, light = shades
     if n_children <= 3:
         return [[], [middle], [dark, light], [dark, middle, light]][n_children]
@@ -121,7 +139,9 @@ def _colour_branch(
 ) -> None:
     colours[node.id] = colour
     below = children.get(node.id, [])
-    for child, child_colour in zip(below, child_colours(shades, len(below)), strict=True):
+    # An only child is all of its parent, and looks like it.
+    of_children = [colour] if len(below) == 1 else child_colours(shades, len(below))
+    for child, child_colour in zip(below, of_children, strict=True):
         # Below the second level a shade is split around itself, by half the step: it stays near its parent.
         _colour_branch(child, child_colour, _shades_around(child_colour, _SHADE_STEP / 2), children, colours)
 

@@ -20,6 +20,16 @@ def edit_text(edit: TreeEdit) -> str:
             return f"move {edit.node} onto {edit.onto}"
 
 
+def not_repeated_text(edits: tuple[TreeEdit, ...]) -> str:
+    """That these were not made again on the clusters of another analysis."""
+    said = ", ".join(edit_text(edit) for edit in edits)
+    were = "This change of the hierarchy was" if len(edits) == 1 else "These changes of the hierarchy were"
+    return (
+        f"{were} made on other clusters and not repeated: {said}. Undo brings back the clusters that "
+        f"{'it was' if len(edits) == 1 else 'they were'} made on, with {'it' if len(edits) == 1 else 'them'}."
+    )
+
+
 def value_text(name: str, value: Any) -> str:
     """Such as "ring 20–46", "K 2.1 3", "threshold automatic"."""
     if value is None:

@@ -6,6 +6,7 @@ that publishing never waits for them.
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,9 @@ from streamer.live.snapshot import LiveSnapshot
 from streamer.security.curve import VIEW, may_change, protect_server
 from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
+from streamer.serve.job_progress import JobProgress
 from streamer.serve.on_demand import mean_pattern, virtual_image
+from streamer.serve.reading import Reading, cancelled
 from streamer.wire.control import ControlMessage, NamedArray, decode, encode
 
 MAX_REQUEST_BYTES = 64 << 20
@@ -33,6 +36,16 @@ EDIT_METHODS = frozenset(
 """What takes a moment: computed beside, one after the other."""
 Answer = tuple[tuple[NamedArray, ...], dict[str, Any]]
 """Arrays and fields of a reply."""
+
+
+@dataclass
+class _Job:
+    """A request that is answered later."""
+
+    identity: bytes
+    request_id: int
+    method: str
+    future: Future[Answer]
 
 
 class Served(Protocol):
@@ -115,7 +128,8 @@ class ControlServer:
         protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-on-demand")
-        self._jobs: list[tuple[bytes, int, Future[Answer]]] = []
+        self._jobs: list[_Job] = []
+        self._reading: Reading | None = None
 
     def serve(self, timeout_s: float) -> None:
         """Answer what has come; wait at most `timeout_s` for the first request."""
@@ -125,22 +139,34 @@ class ControlServer:
             # Not copied: a frame says which key its connection proved to hold.
             identity, *frames = self._socket.recv_multipart(copy=False)
             self._answer(identity.bytes, frames)
-        for job in [job for job in self._jobs if job[2].done()]:
+        for job in [job for job in self._jobs if job.future.done()]:
             self._jobs.remove(job)
-            identity, request_id, future = job
-            error = future.exception()
-            if isinstance(error, KeyError | TypeError | ValueError | IndexError):
-                error = _unusable(error)
-            if error is None:
-                arrays, fields = future.result()
-                self._reply(identity, request_id, arrays, **fields)
-            else:
-                self._refuse(identity, request_id, str(error))
+            self._answer_job(job)
+
+    @property
+    def reading_progress(self) -> JobProgress | None:
+        """Of the pass over the scan that a viewer has asked for; None where there is none."""
+        reading = self._reading
+        return reading.progress if reading is not None else None
 
     def close(self) -> None:
         """Close the socket; what is computed beside is finished and thrown away."""
         self._beside.shutdown(cancel_futures=True)
         self._socket.close()
+
+    def _answer_job(self, job: _Job) -> None:
+        error: BaseException | None
+        if job.future.cancelled():
+            error = cancelled(job.method.replace("_", " "))
+        else:
+            error = job.future.exception()
+        if isinstance(error, KeyError | TypeError | ValueError | IndexError):
+            error = _unusable(error)
+        if error is None:
+            arrays, fields = job.future.result()
+            self._reply(job.identity, job.request_id, arrays, **fields)
+        else:
+            self._refuse(job.identity, job.request_id, str(error))
 
     def _answer(self, identity: bytes, frames: list[zmq.Frame]) -> None:
         try:
@@ -212,13 +238,25 @@ class ControlServer:
         elif method == "analyze":
             served.analyze_again(params)
         elif method == "cancel":
-            served.cancel_analysis()
+            self._cancel()
         elif method == "shutdown":
             served.request_quit("idle" if params.get("when") == "idle" else "now")
         else:
             raise LivestemError(
                 f"Request '{method}' is unknown to this engine. Use the same version on both sides."
             )
+
+    def _cancel(self) -> None:
+        """End what is computed; of what waits, whatever changes nothing."""
+        reading = self._reading
+        if reading is not None:
+            reading.cancel()
+        waiting = [job for job in self._jobs if job.method in READING_METHODS and job.future.cancel()]
+        try:
+            self._served.cancel_analysis()
+        except LivestemError:
+            if reading is None and not waiting:
+                raise
 
     def _arrays(self, params: dict[str, Any]) -> tuple[NamedArray, ...]:
         names, since = params["names"], dict(params.get("since") or {})
@@ -255,14 +293,26 @@ class ControlServer:
         expected = scan.info.scan_shape if method == "mean_pattern" else scan.info.detector_shape
         if mask.shape != expected:
             raise LivestemError(f"The mask has shape {mask.shape}. Expected {expected}.")
-        self._begin_job(identity, request_id, _compute, method, scan, com.values, mask)
+        self._begin_job(identity, request_id, self._read, method, scan, com.values, mask.astype(np.bool_))
+
+    def _read(
+        self, method: str, scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]
+    ) -> Answer:
+        """Pass over the scan, in the thread beside."""
+        reading = self._reading = Reading(method.replace("_", " "))
+        try:
+            if method == "mean_pattern":
+                return (NamedArray("pattern", mean_pattern(scan, com_yx, mask, reading.told)),), {}
+            return (NamedArray("image", virtual_image(scan, com_yx, mask, reading.told)),), {}
+        finally:
+            self._reading = None
 
     def _begin_job(
-        self, identity: bytes, request_id: int, work: Callable[..., Answer], *arguments: Any
+        self, identity: bytes, request_id: int, work: Callable[..., Answer], method: str, *arguments: Any
     ) -> None:
         if len(self._jobs) >= MAX_JOBS:
             raise LivestemError(f"{MAX_JOBS} requests are being computed already. Wait for their answers.")
-        self._jobs.append((identity, request_id, self._beside.submit(work, *arguments)))
+        self._jobs.append(_Job(identity, request_id, method, self._beside.submit(work, method, *arguments)))
 
     def _reply(self, identity: bytes, request_id: int, arrays: tuple[NamedArray, ...], **fields: Any) -> None:
         self._send(
@@ -283,9 +333,3 @@ class ControlServer:
 
 def _unusable(error: Exception) -> LivestemError:
     return LivestemError(f"The request's parameters cannot be used: {error}.")
-
-
-def _compute(method: str, scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]) -> Answer:
-    if method == "mean_pattern":
-        return (NamedArray("pattern", mean_pattern(scan, com_yx, mask.astype(np.bool_))),), {}
-    return (NamedArray("image", virtual_image(scan, com_yx, mask.astype(np.bool_))),), {}

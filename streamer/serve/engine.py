@@ -23,7 +23,7 @@ from streamer.live.overrides import Overrides
 from streamer.live.snapshot import LiveSnapshot
 from streamer.live.start_model import StartModel
 from streamer.live.state import Event, next_state
-from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ProblemCode, ScanInfo
 from streamer.receive.receiver import Receiver
 from streamer.receive.scan_session import HostBusy
 from streamer.record.recorder import SyncMode
@@ -31,6 +31,7 @@ from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.analysis_process import AnalysisProcess
 from streamer.serve.calibrating import measured_calibration, take_calibration
+from streamer.serve.change_texts import not_repeated_text
 from streamer.serve.control_server import Answer, ControlServer
 from streamer.serve.free_names import free_result_name
 from streamer.serve.hand_work import region_of
@@ -40,7 +41,7 @@ from streamer.serve.live_hand import LiveHand
 from streamer.serve.memory import give_memory_back
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
-from streamer.settings import AnalysisSettings
+from streamer.settings import AnalysisSettings, TreeEdit
 
 TICK_S = 0.01
 PUBLISH_PERIOD_S = 0.2
@@ -49,6 +50,8 @@ IDLE_PERIOD_S = 0.5
 FREE_TIMEOUT_S = 0.5
 """How long the receiver waits for the end of the scan before, its closing pass for one, until it asks the sender
 to come again: no longer, because it hears nobody meanwhile."""
+ENDINGS = {"failed": ProblemCode.ANALYSIS_FAILED, "cancelled": ProblemCode.ANALYSIS_CANCELLED}
+"""Of an analysis that gave no result."""
 VERSIONS_PER_SCAN = 100_000_000
 """Array versions of one scan begin at a multiple of this, those of its results half way to the next: a viewer
 never takes an array of one for that of another."""
@@ -103,6 +106,7 @@ class Engine:
         self._analysis: AnalysisProcess | None = None
         self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
         self._results_to_come: set[Path] = set()
+        self._not_repeated: tuple[TreeEdit, ...] = ()
         self.n_scans = 0
         self.kernels_share = 1.0  # whoever compiles them says how far it is
         self._ring_memory: NDArray[Any] | None = (
@@ -140,7 +144,7 @@ class Engine:
                 self._follow_scan()
                 self._follow_analysis()
                 for text in self._key_check.problems():
-                    self._say("key_refused", text)
+                    self._say(ProblemCode.KEY_REFUSED, text)
                 self._publish_if_due()
             self._publish()
         finally:
@@ -214,6 +218,11 @@ class Engine:
         return self.run_in_hand.board.newest if self.run_in_hand else LiveSnapshot()
 
     @property
+    def reading_progress(self) -> JobProgress | None:
+        """Of what a viewer has asked for that reads the scan."""
+        return self._control.reading_progress
+
+    @property
     def scan_file(self) -> Any:
         """The recording of the scan in hand, as it is seen; None without one."""
         return self.run_in_hand.view if self.run_in_hand else None
@@ -241,7 +250,7 @@ class Engine:
                 try:
                     write_side(run.path, {"overrides": records or None})
                 except LivestemError as error:
-                    self._say("side_settings", str(error))
+                    self._say(ProblemCode.SIDE_SETTINGS, str(error))
 
     def stop_scan(self) -> None:
         """End the scan that runs as STOPPED."""
@@ -320,14 +329,14 @@ class Engine:
         try:
             run.live.raise_if_failed()
         except LivestemError as error:
-            self._say("live_failed", str(error))
+            self._say(ProblemCode.LIVE_FAILED, str(error))
         if remark := run.board.newest.remark:
-            self._say("live_remark", remark)
+            self._say(ProblemCode.LIVE_REMARK, remark)
         if self.state is EngineState.RUNNING and run.end is not None:
             self.state = next_state(self.state, Event.STREAM_ENDED)
             self.finish_reason = run.end.reason
             if run.end.reason is FinishReason.STREAM_LOST:
-                self._say("stream_lost", run.lost_text())
+                self._say(ProblemCode.STREAM_LOST, run.lost_text())
         if self.state is EngineState.DRAINING and run.is_over:
             self._finish(run)
 
@@ -335,11 +344,11 @@ class Engine:
         try:
             run.finish()
         except LivestemError as error:
-            self._say("recording_failed", str(error))
+            self._say(ProblemCode.RECORDING_FAILED, str(error))
             self.finish_reason = FinishReason.FAILED
         failure = run.failure()
         if failure is not None:
-            self._say("recording_failed", str(failure))
+            self._say(ProblemCode.RECORDING_FAILED, str(failure))
         self.state = next_state(self.state, Event.DRAINED)
         self._told(f"Scan {run.info.scan_id[:8]} ended: {self.finish_reason}.")
         if self.options.analyze and run.path is not None and self.finish_reason is FinishReason.COMPLETED:
@@ -360,9 +369,8 @@ class Engine:
         self.analysis_failed = False
         out = free_result_name(run.path, "region" if roi else "", frozenset(self._results_to_come))
         self._results_to_come.add(out)
-        settings = self.hand.settings.model_copy(update={"roi": roi or self.hand.settings.roi})
-        records = [record.to_json() for record in self.hand.overrides.records]
-        self._analysis.submit(run.path, out, settings, records)
+        settings, records, self._not_repeated = self.hand.analysis_settings(roi)
+        self._analysis.submit(run.path, out, settings, [record.to_json() for record in records])
         self._job_progress = JobProgress(self.seconds, clock=self._clock)
         self.state = next_state(self.state, Event.ANALYSIS_BEGAN)
         self.progress = {"step": 0, "n_steps": 5, "name": "starting", "fraction": 0.0, "left_s": None}
@@ -393,14 +401,16 @@ class Engine:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
                 self.hand.take_result(open_result(self.result_path), run.view, version)
+                if self._not_repeated:
+                    self._say(ProblemCode.EDITS_NOT_REPEATED, not_repeated_text(self._not_repeated))
         else:
             self.analysis_failed = kind == "failed"
-            self._say(f"analysis_{kind}", event["error"])
+            self._say(ENDINGS[kind], event["error"])
         if is_present:
             self.state = next_state(self.state, Event.ANALYSIS_ENDED)
             self.state = next_state(self.state, Event.ARM)
 
-    def _say(self, code: str, text: str) -> None:
+    def _say(self, code: ProblemCode, text: str) -> None:
         if not any(problem.code == code and problem.text == text for problem in self.problems):
             self.problems.append(Problem(code, text))
             self._told(text)

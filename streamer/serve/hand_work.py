@@ -12,11 +12,12 @@ from streamer.analysis.run import analyze
 from streamer.errors import LivestemError, ScanStopped
 from streamer.formats.scan_file import ScanFile
 from streamer.live.overrides import Overrides, overrides_with, settings_with
-from streamer.model import EngineState, Problem
+from streamer.model import EngineState, Problem, ProblemCode
+from streamer.serve.change_texts import not_repeated_text
 from streamer.serve.job_progress import SHOWN_AFTER_S, JobProgress
 from streamer.serve.mask_preview import WantedMask, preview_mask
 from streamer.serve.result_session import Answer, ResultSession
-from streamer.settings import AnalysisSettings
+from streamer.settings import AnalysisSettings, TreeEdit
 
 
 class HandWork:
@@ -36,7 +37,7 @@ class HandWork:
         self._scan = scan
         self._overrides = Overrides()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-analysis")
-        self._analysis: Future[int] | None = None
+        self._analysis: Future[tuple[TreeEdit, ...]] | None = None
         self._progress: JobProgress | None = None
         self._cancel = Cancel()
 
@@ -105,27 +106,25 @@ class HandWork:
         done, self._analysis, self._progress = self._analysis, None, None
         error = done.exception()
         if isinstance(error, ScanStopped):
-            self.problems = [Problem("analysis_cancelled", f"{error} What was shown before is still shown.")]
+            self.problems = [
+                Problem(ProblemCode.ANALYSIS_CANCELLED, f"{error} What was shown before is still shown.")
+            ]
         elif isinstance(error, LivestemError):
-            self.problems = [Problem("analysis_failed", f"{error} What was shown before is still shown.")]
+            self.problems = [
+                Problem(ProblemCode.ANALYSIS_FAILED, f"{error} What was shown before is still shown.")
+            ]
         elif error is not None:
             text = (
                 f"The analysis failed: {type(error).__name__}: {error}. What was shown before is still shown."
             )
-            self.problems = [Problem("analysis_failed", text)]
-        elif n_dropped := done.result():
-            self.problems = [
-                Problem(
-                    "edits_not_repeated",
-                    f"{n_dropped} changes of the hierarchy were made on other clusters and are not repeated. "
-                    "Undo brings them back, with the clusters they were made on.",
-                )
-            ]
+            self.problems = [Problem(ProblemCode.ANALYSIS_FAILED, text)]
+        elif dropped := done.result():
+            self.problems = [Problem(ProblemCode.EDITS_NOT_REPEATED, not_repeated_text(dropped))]
 
-    def fields(self) -> dict[str, Any]:
-        """What the published state says."""
+    def fields(self, reading: JobProgress | None = None) -> dict[str, Any]:
+        """What the published state says; `reading`: of what a viewer has asked for that reads the scan."""
         session = self.session
-        progress = self._progress or (session.progress if session else None)
+        progress = self._progress or (session.progress if session else None) or reading
         is_long = progress is not None and progress.age_s > SHOWN_AFTER_S
         is_shown = self._analysis is not None or is_long
         fields: dict[str, Any] = {
@@ -141,14 +140,14 @@ class HandWork:
             fields["settings"] = {**session.snapshot.settings, "manual": session.manual()}
         return fields
 
-    def _first_analysis(self, roi: tuple[int, int, int, int] | None) -> int:
+    def _first_analysis(self, roi: tuple[int, int, int, int] | None) -> tuple[TreeEdit, ...]:
         """Of a recording that has no result yet."""
         if self._scan is None or self._progress is None:
             raise LivestemError("There is no scan to analyse.")
         settings = settings_with(AnalysisSettings(roi=roi), self._overrides, releases=False)
         result = analyze(self._scan, settings, self._progress.told, self._cancel)
         self.session = ResultSession(result, self._scan, 2, self._overrides)
-        return 0
+        return ()
 
 
 def region_of(params: dict[str, Any]) -> Any:

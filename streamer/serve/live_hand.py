@@ -9,13 +9,13 @@ from typing import Any
 from streamer.analysis.result_file import AnalysisResult
 from streamer.errors import LivestemError
 from streamer.formats.scan_file import ScanFile
-from streamer.live.overrides import Overrides, overrides_with, settings_with
+from streamer.live.overrides import OverrideRecord, Overrides, overrides_with, settings_with
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import EngineState
 from streamer.serve.mask_preview import WantedMask, preview_mask
 from streamer.serve.moments import MAX_UNDO
 from streamer.serve.result_session import Answer, ResultSession
-from streamer.settings import AnalysisSettings
+from streamer.settings import AnalysisSettings, TreeEdit
 
 WHEN: dict[EngineState, str] = {
     EngineState.RUNNING: (
@@ -69,6 +69,16 @@ class LiveHand:
             self.session = ResultSession(result, scan, first_version, self.overrides)
         else:
             self.session.adopt(result)
+
+    def analysis_settings(
+        self, roi: tuple[int, int, int, int] | None
+    ) -> tuple[AnalysisSettings, tuple[OverrideRecord, ...], tuple[TreeEdit, ...]]:
+        """What the next analysis of the scan is made with, the records that belong to it, and edits left out."""
+        wanted = self.settings.model_copy(update={"roi": roi or self.settings.roi})
+        if self.session is None:
+            return wanted, self.overrides.records, ()
+        wanted, dropped = self.session.with_edits(wanted)
+        return wanted, self.session.records_of(wanted), dropped
 
     def set_value(self, name: str, value: Any, shown: LiveSnapshot) -> Overrides:
         """A value set by hand, or given back (None)."""

@@ -1,6 +1,6 @@
 """What a viewer asks of a scan beyond the snapshot: mean pattern of a region, image of a virtual detector."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,16 @@ from streamer.kernels.mask import reference_centre
 
 _BLOCK = 128
 
+Told = Callable[[float], None]
+"""Hears which share is done, and may raise to end it."""
+
+
+def _nobody(fraction: float) -> None:
+    """Nobody listens."""
+
 
 def mean_pattern(
-    scan: ScanFile, com_yx: NDArray[np.float32], where: NDArray[np.bool_]
+    scan: ScanFile, com_yx: NDArray[np.float32], where: NDArray[np.bool_], told: Told = _nobody
 ) -> NDArray[np.float32]:
     """Mean aligned pattern (det_y, det_x) over the True positions of `where` (scan_y, scan_x).
 
@@ -25,7 +32,7 @@ def mean_pattern(
     """
     n_pixels = scan.info.detector_shape[0] * scan.info.detector_shape[1]
     total, count = np.zeros((1, n_pixels), np.float32), 0
-    for positions, _ in passed(scan, com_yx, where, binned=total):
+    for positions, _ in passed(scan, com_yx, where, binned=total, told=told):
         count += len(positions)
     if not count:
         raise LivestemError("The region holds no pattern yet. Choose a region that has been scanned.")
@@ -33,12 +40,12 @@ def mean_pattern(
 
 
 def virtual_image(
-    scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_]
+    scan: ScanFile, com_yx: NDArray[np.float32], mask: NDArray[np.bool_], told: Told = _nobody
 ) -> NDArray[np.float32]:
     """Sum over the True detector pixels of `mask` of every aligned pattern, (scan_y, scan_x); NaN where none."""
     image = np.full(scan.info.n_positions, np.nan, np.float32)
     weights = mask.reshape(1, -1).astype(np.float32)
-    for positions, out in passed(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_), weights):
+    for positions, out in passed(scan, com_yx, np.ones(scan.info.scan_shape, np.bool_), weights, told=told):
         image[positions] = out.virtual[:, 0]
     return image.reshape(scan.info.scan_shape)
 
@@ -50,6 +57,7 @@ def passed(
     weights: NDArray[np.float32] | None = None,
     binned: NDArray[np.float32] | None = None,
     pixels: NDArray[np.int64] | None = None,
+    told: Told = _nobody,
 ) -> Iterator[tuple[NDArray[np.int64], Measured]]:
     """Positions and what was measured, by blocks, of the wanted positions whose direct beam is known.
 
@@ -66,6 +74,7 @@ def passed(
     )
     frame_pass = FramePass(shape, plan, weights=weights, pixels=pixels)
     for first in range(0, len(wanted), _BLOCK):
+        told(first / len(wanted))
         positions = wanted[first : first + _BLOCK]
         out = frame_pass.outcome(len(positions))
         out.centres_yx[:] = centres[positions]

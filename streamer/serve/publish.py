@@ -140,7 +140,8 @@ def _by_hand(engine: "Engine", snapshot: LiveSnapshot) -> dict[str, Any]:
     settings = snapshot.settings or {"in_force": {}, "auto": {}}
     fields: dict[str, Any] = {"settings": {**settings, "manual": engine.hand.overrides.to_json()}}
     session = engine.hand.session
-    if engine.progress is None and session is not None and (job := session.progress) is not None:
+    job = (session.progress if session is not None else None) or engine.reading_progress
+    if engine.progress is None and job is not None:
         fields["progress"] = job.to_json()
         if job.age_s > SHOWN_AFTER_S and engine.state in (EngineState.IDLE, EngineState.LISTENING):
             fields["state"] = EngineState.ANALYSING.value

@@ -16,7 +16,7 @@ from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
 from streamer.formats.side_settings import calibrated, read_side, side_path, take_side_settings, write_side
 from streamer.live.snapshot import LiveSnapshot
-from streamer.model import FinishReason, FrameCounters, Problem, ScanInfo
+from streamer.model import FinishReason, FrameCounters, Problem, ProblemCode, ScanInfo
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
 from streamer.serve.boards import snapshot_of_recording
@@ -90,7 +90,9 @@ class ResultServer:
         try:
             while not self._quit:
                 self._control.serve(TICK_S)
-                self._problems += [Problem("key_refused", text) for text in self._key_check.problems()]
+                self._problems += [
+                    Problem(ProblemCode.KEY_REFUSED, text) for text in self._key_check.problems()
+                ]
                 self._hand.follow()
                 if time.monotonic() - self._published_s >= PUBLISH_PERIOD_S:
                     self._published_s = time.monotonic()
@@ -182,7 +184,7 @@ class ResultServer:
             "disk_free_bytes": None,
             "worker_pids": [],
             "source": {"path": self._source, "is_there": self._scan is not None},
-            **self._hand.fields(),
+            **self._hand.fields(self._control.reading_progress),
         }
 
     def _keep_records(self, records: list[dict[str, Any]]) -> None:
@@ -193,7 +195,7 @@ class ResultServer:
         try:
             write_side(Path(self._result), {"overrides": records or None})
         except RecordingError as error:
-            self._problems.append(Problem("side_settings", str(error)))
+            self._problems.append(Problem(ProblemCode.SIDE_SETTINGS, str(error)))
 
     def _locate(self, path: Path) -> Answer:
         """Take the file as the result's source, if it is."""
@@ -210,7 +212,7 @@ class ResultServer:
             )
         before, self._scan = self._scan, scan
         session.scan = scan
-        self._problems = [problem for problem in self._problems if problem.code != "source_missing"]
+        self._problems = [problem for problem in self._problems if problem.code != ProblemCode.SOURCE_MISSING]
         if before is not None:
             before.close()
         if self._result is not None:
@@ -239,7 +241,9 @@ class ResultServer:
             known = {"detector": recording.settings.get("detector", {})}
             self._scan = prepare_scan(recording, analysis_settings(known).detector)
         except (FileFormatError, SettingsError) as error:
-            self._problems.append(Problem("not_prepared", f"{error} Frames are shown as they were recorded."))
+            self._problems.append(
+                Problem(ProblemCode.NOT_PREPARED, f"{error} Frames are shown as they were recorded.")
+            )
         self._info = self._scan.info
         self._recording = self._source = str(recording.path)
         self._take_end(recording)
@@ -273,7 +277,7 @@ class ResultServer:
             return self._opened(source, result)
         except (FileFormatError, SettingsError) as error:
             text = f"{error} Maps and mean patterns are shown without it. Locate file says where it is now."
-            self._problems.append(Problem("source_missing", text))
+            self._problems.append(Problem(ProblemCode.SOURCE_MISSING, text))
             return None
 
     @staticmethod

@@ -152,8 +152,8 @@ class ResultSession:
 
     def analyze(
         self, roi: tuple[int, int, int, int] | str | None = "same", settings: AnalysisSettings | None = None
-    ) -> int:
-        """Analyse again from the first stale stage on and show it; returns how many edits were not repeated.
+    ) -> tuple[TreeEdit, ...]:
+        """Analyse again from the first stale stage on and show it; returns the edits that were not repeated.
 
         `roi`: a region of the scan alone, None: all of it, "same": as what is shown.
         """
@@ -162,11 +162,7 @@ class ResultSession:
         wanted = self.wanted(settings)
         if roi != "same":
             wanted = wanted.model_copy(update={"roi": roi})
-        edits = moment.tree_edits
-        kept = kept_edits(before, wanted, edits)
-        wanted = analysis_settings(
-            {**wanted.model_dump(mode="json"), "edits": [e.model_dump() for e in kept]}
-        )
+        wanted, dropped = self.with_edits(wanted)
         begun = moment.base.edits
         same_first_pass = begun is not None and (before.alignment, before.roi) == (
             wanted.alignment,
@@ -175,15 +171,27 @@ class ResultSession:
         aligned = begun.aligned if begun is not None and same_first_pass else None
         with self._computing(moment.base.result.seconds) as progress:
             result = analyze(self._source(), wanted, progress.told, self._cancel, aligned=aligned)
-        result.attrs["overrides"] = [record.to_json() for record in moment.overrides.records]
-        self.adopt(result, "region" if roi not in ("same", None) else "analysis", len(kept) == len(edits))
-        return len(edits) - len(kept)
+        result.attrs["overrides"] = [record.to_json() for record in self.records_of(wanted)]
+        self.adopt(result, "region" if roi not in ("same", None) else "analysis")
+        return dropped
 
-    def adopt(self, result: AnalysisResult, text: str = "analysis", keeps_records: bool = True) -> None:
+    def with_edits(self, wanted: AnalysisSettings) -> tuple[AnalysisSettings, tuple[TreeEdit, ...]]:
+        """Settings of another analysis with the edits that it can repeat; and those that it cannot."""
+        moment = self._moments.now
+        kept = kept_edits(moment.base.settings, wanted, moment.tree_edits)
+        dropped = tuple(edit for edit in moment.tree_edits if edit not in kept)
+        return wanted.model_copy(update={"edits": kept}), dropped
+
+    def records_of(self, wanted: AnalysisSettings) -> tuple[OverrideRecord, ...]:
+        """Records of the values set by hand, and of those edits that the settings have."""
+        moment = self._moments.now
+        return (*moment.overrides.records, *_records_of_edits(moment.edit_records, wanted.edits))
+
+    def adopt(self, result: AnalysisResult, text: str = "analysis") -> None:
         """Show another analysis of the same scan; undo brings the one before back."""
         base = self._base(result)
         self.path = result.path or self.path
-        records = self._moments.now.edit_records if keeps_records else ()
+        records = _records_of_edits(self._moments.now.edit_records, base.settings.edits)
         self._moments.add(
             base=base, step=None, edit_records=records, text=text, gesture="", at_s=self._clock()
         )
@@ -318,6 +326,13 @@ class _Computing:
 
     def __exit__(self, *_: object) -> None:
         self._session.end_job()
+
+
+def _records_of_edits(
+    records: tuple[OverrideRecord, ...], edits: tuple[TreeEdit, ...]
+) -> tuple[OverrideRecord, ...]:
+    said = [edit.model_dump(mode="json") for edit in edits]
+    return tuple(record for record in records if record.manual in said)
 
 
 def _by_hand(

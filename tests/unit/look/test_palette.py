@@ -9,6 +9,7 @@ from streamer.look.palette import (
     PALETTES,
     child_colours,
     dimmed,
+    family_colours,
     family_shades,
     node_colours,
     parse_colour,
@@ -58,10 +59,12 @@ def test_a_new_child_leaves_every_other_family_alone():
     assert all(after[node_id] == before[node_id] for node_id in (1, 2, 3, 4))
 
 
-def test_families_have_the_middle_shade_and_children_run_from_dark_to_light():
+def test_families_have_one_of_their_shades_and_children_run_from_dark_to_light():
     colours = node_colours(tree({1: 3, 2: 1, 3: 2}))
     dark, middle, light = family_shades(3)[0]
     assert [colours[node_id] for node_id in (1, 4, 5, 6)] == [middle, dark, middle, light]
+    assert [colours[node_id] for node_id in (1, 2, 3)] == family_colours(3)
+    assert all(colour in shades for colour, shades in zip(family_colours(3), family_shades(3), strict=True))
     assert colours[7] == colours[2], "an only child keeps the colour of its family"
 
 

@@ -10,6 +10,8 @@ from streamer.analysis.result_file import write_result
 from streamer.client import EngineClient
 from streamer.errors import LivestemError
 from streamer.formats.side_settings import side_path
+from streamer.serve.change_texts import not_repeated_text
+from streamer.serve.live_hand import LiveHand
 from streamer.serve.result_server import ResultServer
 from streamer.settings import analysis_settings
 from tests.simulated import simulate
@@ -346,3 +348,29 @@ def test_requests_can_be_sent_without_waiting(made, serve):
         replies |= client.replies()
     assert replies[number].array("labels").shape == (30, 36)
     assert "no node 9" in str(replies[wrong])
+
+
+def test_an_engine_repeats_edits_where_they_still_fit_and_names_those_it_drops(made):
+    raw, path = made
+    with open_scan(raw) as scan:
+        hand = LiveHand(SETTINGS)
+        hand.take_result(open_result(path), scan, 1)
+        hand.session.answer("split", {"node": "1", "k": 3})
+        hand.session.answer("rename", {"node": "2", "title": "crystal"})
+        settings, records, dropped = hand.analysis_settings(None)
+        assert [edit.edit for edit in settings.edits] == ["split", "rename"]
+        assert [record.parameter for record in records] == ["split 1 into 3", "rename 2"]
+        assert dropped == ()
+        hand.set_value("K", {"1": 2}, hand.session.snapshot)
+        settings, records, dropped = hand.analysis_settings(None)
+        assert [edit.edit for edit in settings.edits] == ["rename"]
+        assert [record.parameter for record in records] == ["k 1", "rename 2"]
+        assert not_repeated_text(dropped).startswith(
+            "This change of the hierarchy was made on other clusters and not repeated: split 1 into 3. Undo"
+        )
+        hand.set_value("threshold", 0.4, hand.session.snapshot)
+        dropped = hand.analysis_settings(None)[2]
+        assert "not repeated: split 1 into 3, rename 2. Undo brings back" in not_repeated_text(dropped)
+        whole = hand.session.result
+        hand.session.adopt(whole)
+        assert {record["parameter"] for record in hand.session.fields()["overrides"]} == {"k 1", "threshold"}
