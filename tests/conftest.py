@@ -59,3 +59,16 @@ def _children() -> set[str]:
         with contextlib.suppress(FileNotFoundError):  # a thread may end while we look
             found.update((task / "children").read_text().split())
     return found
+
+
+@pytest.fixture(scope="session")
+def written_result(tmp_path_factory):
+    """The result of one small scan (24, 36) beside it, as read from its file; nobody changes it."""
+    from streamer import analyze, open_result, open_scan
+    from streamer.analysis.result_file import write_result
+    from tests.simulated import simulate
+
+    scan = simulate(tmp_path_factory.mktemp("written"), (24, 36))
+    with open_scan(scan.raw) as opened:
+        path = write_result(analyze(opened), scan.raw.with_name("scan.result.h5"))
+    return open_result(path)

@@ -10,20 +10,17 @@ from streamer.errors import SettingsError
 from streamer.model import ClusterNode
 
 
-def write_apertures(result: AnalysisResult, folder: Path, stem: str) -> list[Path]:
-    """Write a mask (det_y, det_x) float32, 0 = unused, for every cluster below the root; returns the files.
+def aperture_masks(result: AnalysisResult) -> dict[str, NDArray[np.float32]]:
+    """A mask (det_y, det_x), 0 = unused, for every cluster below the root, by the detector's name.
 
     A pixel weighs as in `/momentum/images`, by the inverse of its STD, with mean 1 inside the mask: bright pixels
     would drown the others in a plain sum. Masks are of aligned patterns, whose direct beam stands in the middle of
-    the detector: they fit any scan of that detector with the same camera length and orientation. The settings name
-    them beside their own file.
+    the detector: they fit any scan of that detector with the same camera length and orientation.
 
     Raises
     ------
     SettingsError
         The result has no momentum-space clusters.
-    FileExistsError
-        A file is there already.
     """
     nodes = result.momentum_nodes[1:]
     if not nodes:
@@ -31,18 +28,19 @@ def write_apertures(result: AnalysisResult, folder: Path, stem: str) -> list[Pat
             f"{result.path} has no momentum-space clusters to export. Expected at least one. Analyse the scan with "
             "--momentum first; where it was, its pixels all show the same image."
         )
-    written, text = [], ""
-    for node in nodes:
-        name = f"aperture_{node.name.replace('.', '_')}"
-        path = folder / f"{stem}.{name}.npy"
-        with path.open("xb") as file:
-            np.save(file, _weights(result, node))
-        written.append(path)
-        text += f"[[virtual]]\nname = \"{name}\"\nmask = '{path.name}'\n\n"
-    path = folder / f"{stem}.apertures.toml"
-    with path.open("x", encoding="utf-8") as file:
-        file.write(f"# livestem analyze OTHER_SCAN --settings {path.name}\n\n{text.rstrip()}\n")
-    return [*written, path]
+    return {f"aperture_{node.name.replace('.', '_')}": _weights(result, node) for node in nodes}
+
+
+def write_mask(mask: NDArray[np.float32], path: Path) -> None:
+    """As .npy."""
+    with path.open("wb") as file:
+        np.save(file, mask)
+
+
+def aperture_settings(file_of: dict[str, str], own_name: str) -> str:
+    """Settings that apply masks to other scans, `file_of` the detectors' names, beside these files."""
+    text = "".join(f"[[virtual]]\nname = \"{name}\"\nmask = '{file}'\n\n" for name, file in file_of.items())
+    return f"# livestem analyze OTHER_SCAN --settings {own_name}\n\n{text.rstrip()}\n"
 
 
 def _weights(result: AnalysisResult, node: ClusterNode) -> NDArray[np.float32]:

@@ -5,7 +5,6 @@ middle, which is the zero of the reciprocal axes. The data cube itself is not co
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,38 +61,25 @@ def exported_arrays(result: AnalysisResult) -> list[Exported]:
 def write_emd(result: AnalysisResult, path: Path) -> None:
     """EMD 1.0: label maps and virtual images as RealSlice, patterns as DiffractionSlice, a Calibration for all.
 
-    Raises
-    ------
-    FileExistsError, OSError
-        The file exists, or the disk refused.
+    OSError where the disk refuses.
     """
-    _write_whole(path, lambda file: _fill_emd(result, file))
+    _write(path, lambda file: _fill_emd(result, file))
 
 
 def write_hspy(result: AnalysisResult, path: Path) -> None:
     """HyperSpy's own format: every array a signal; patterns are ElectronDiffraction2D where pyxem is installed.
 
-    Raises
-    ------
-    FileExistsError, OSError
-        The file exists, or the disk refused.
+    OSError where the disk refuses.
     """
-    _write_whole(path, lambda file: _fill_hspy(result, file))
+    _write(path, lambda file: _fill_hspy(result, file))
 
 
-def _write_whole(path: Path, fill: Callable[[h5py.File], None]) -> None:
-    """Under another name until it is whole; an existing file is never replaced."""
-    if path.exists():
-        raise FileExistsError(17, os.strerror(17), str(path))
-    part = path.with_name(path.name + ".part")
+def _write(path: Path, fill: Callable[[h5py.File], None]) -> None:
     try:
-        with h5py.File(part, "w", libver=("earliest", "v108")) as file:
+        with h5py.File(path, "w", libver=("earliest", "v108")) as file:
             fill(file)
-        part.replace(path)
     except RuntimeError as error:  # how h5py says that the disk is full
         raise OSError(str(error)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _fill_emd(result: AnalysisResult, file: h5py.File) -> None:
@@ -120,7 +106,7 @@ def _fill_emd(result: AnalysisResult, file: h5py.File) -> None:
         group.create_dataset("data", data=item.values).attrs["units"] = (
             "" if item.kind == "map" else "intensity"
         )
-        for number, axis in enumerate(_plane_axes(result, item.kind, emd=True)):
+        for number, axis in enumerate(plane_axes(result, item.kind, emd=True)):
             ends = np.array([axis.offset, axis.offset + axis.scale])
             group.create_dataset(f"dim{number}", data=ends).attrs.update(name=axis.name, units=axis.units)
         if item.kind == "patterns":  # the first axis of the data, and described last
@@ -130,7 +116,7 @@ def _fill_emd(result: AnalysisResult, file: h5py.File) -> None:
 def _fill_calibration(group: h5py.Group, result: AnalysisResult, targets: list[str]) -> None:
     """What py4DSTEM's Calibration holds: sizes, units, and how the detector lies against the scan."""
     group.attrs.update(emd_group_type="metadata", python_class="Calibration")
-    scan, detector = _plane_axes(result, "map", emd=True), _plane_axes(result, "pattern", emd=True)
+    scan, detector = plane_axes(result, "map", emd=True), plane_axes(result, "pattern", emd=True)
     orientation = result.attrs.get("orientation") or {}
     numbers = {"Q_pixel_size": detector[1].scale, "R_pixel_size": scan[1].scale}
     rotation = orientation.get("scan_rotation_rad")
@@ -162,7 +148,7 @@ def _fill_hspy(result: AnalysisResult, file: h5py.File) -> None:
         # Chunked: HyperSpy opens contiguous data not lazily.
         chunks = (1, *item.values.shape[1:]) if item.kind == "patterns" else item.values.shape
         group.create_dataset("data", data=item.values, chunks=chunks)
-        axes = _plane_axes(result, item.kind, emd=False)
+        axes = plane_axes(result, item.kind, emd=False)
         if item.kind == "patterns":
             axes = [Axis("node", len(item.values), 1.0, 0.0, ""), *axes]
         for number, axis in enumerate(axes):
@@ -205,7 +191,7 @@ def _said(result: AnalysisResult) -> dict[str, str]:
     }
 
 
-def _plane_axes(result: AnalysisResult, kind: str, emd: bool) -> list[Axis]:
+def plane_axes(result: AnalysisResult, kind: str, emd: bool) -> list[Axis]:
     """The two axes of a map or a pattern, slow one first; in pixels where a scale is not known."""
     calibration = Calibration.from_json(result.attrs["calibration"])
     if kind == "map":

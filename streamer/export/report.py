@@ -11,9 +11,11 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from streamer.analysis.result_file import AnalysisResult
-from streamer.export import figures
-from streamer.export.figures import MM, STYLE, Look
-from streamer.export.tables import lattice_rows, methods_text, node_rows
+from streamer.export import figures, panels
+from streamer.export.methods import methods_text
+from streamer.export.plan import COLUMN_WIDTHS_MM
+from streamer.export.style import MM, Look, look_of, save_figure, style
+from streamer.export.tables import lattice_rows, node_rows
 from streamer.look.palette import children_of
 
 _CSS = """
@@ -29,7 +31,7 @@ img { max-width: 100%; } pre { background: #f3f4f6; padding: 1em; overflow-x: au
 
 def report_html(result: AnalysisResult) -> str:
     """The whole report as text."""
-    look = figures.look_of(result)
+    look = look_of(result)
     name = result.path.name if result.path else str(result.attrs.get("source", "result"))
     parts = [
         f"<h1>{escape(name)}</h1>",
@@ -42,7 +44,7 @@ def report_html(result: AnalysisResult) -> str:
     if differences := _differences(result, look):
         parts.append(_section("Differences of siblings from their parent's mean", _picture(differences)))
     parts.append(_section("Number of clusters", _picture(_elbows(result))))
-    if figures.manifold_ids(result):
+    if panels.manifold_ids(result):
         parts.append(_section("Manifold", _picture(_manifold(result, look))))
     if result.momentum_nodes:
         parts.append(
@@ -67,7 +69,7 @@ def _section(title: str, body: str) -> str:
 
 def _picture(figure: Figure) -> str:
     buffer = io.BytesIO()
-    figures.save_figure(figure, buffer, "png", dpi=160)
+    save_figure(figure, buffer, "png", dpi=160)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
 
@@ -102,8 +104,10 @@ def _node_table(result: AnalysisResult, look: Look) -> str:
 
 def _grid(n: int, columns: int, height_mm: float) -> tuple[Figure, list[Any]]:
     rows = -(-n // columns)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(figures.FULL_WIDTH_MM * MM, rows * height_mm * MM), layout="constrained")
+    with rc_context(style()):
+        figure = Figure(
+            figsize=(COLUMN_WIDTHS_MM["double"] * MM, rows * height_mm * MM), layout="constrained"
+        )
         axes = [figure.add_subplot(rows, columns, index + 1) for index in range(n)]
     return figure, axes
 
@@ -111,19 +115,19 @@ def _grid(n: int, columns: int, height_mm: float) -> tuple[Figure, list[Any]]:
 def _maps(result: AnalysisResult, look: Look) -> Figure:
     n_levels = len(result.label_maps)
     figure, axes = _grid(n_levels, min(n_levels, 3), 62)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for level, place in enumerate(axes):
-            figures.draw_map(place, result, look, level)
+            panels.draw_map(place, result, look, level)
             place.set_title(f"level {level + 1}")
     return figure
 
 
 def _patterns(result: AnalysisResult, look: Look) -> Figure:
-    leaves = figures.largest_leaves(result, 16)
+    leaves = panels.largest_leaves(result, 16)
     figure, axes = _grid(len(leaves), 4, 48)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, node in zip(axes, leaves, strict=True):
-            figures.draw_pattern(place, result.cluster_patterns[node.id], look)
+            panels.draw_pattern(place, result.cluster_patterns[node.id], look)
             place.set_title(node.title or node.name)
     return figure
 
@@ -138,9 +142,9 @@ def _differences(result: AnalysisResult, look: Look) -> Figure | None:
     if not pairs:
         return None
     figure, axes = _grid(len(pairs), 4, 48)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, (parent, child) in zip(axes, pairs, strict=True):
-            figures.draw_difference(
+            panels.draw_difference(
                 place, result.cluster_patterns[child.id] - result.cluster_patterns[parent], look
             )
             place.set_title(f"{child.name} - {result.nodes[parent].name}")
@@ -150,19 +154,19 @@ def _differences(result: AnalysisResult, look: Look) -> Figure | None:
 def _elbows(result: AnalysisResult) -> Figure:
     nodes = [node for node in result.nodes if f"hierarchy/elbow/{node.id}/k" in result.arrays][:12]
     figure, axes = _grid(len(nodes), 4, 42)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, node in zip(axes, nodes, strict=True):
-            figures.draw_elbow(place, result, node)
+            panels.draw_elbow(place, result, node)
     return figure
 
 
 def _manifold(result: AnalysisResult, look: Look) -> Figure:
-    ids, views = figures.manifold_ids(result), ((0, 1), (0, 2), (1, 2))
+    ids, views = panels.manifold_ids(result), ((0, 1), (0, 2), (1, 2))
     figure, axes = _grid(3 * len(ids), 3, 56)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for number, place in enumerate(axes):
             node_id = ids[number // 3]
-            figures.draw_manifold(place, result, look, node_id, views[number % 3])
+            panels.draw_manifold(place, result, look, node_id, views[number % 3])
             place.set_title(f"node {result.nodes[node_id].name}")
     return figure
 
@@ -171,12 +175,14 @@ def _momentum(result: AnalysisResult, look: Look) -> Figure:
     parents = {node.parent for node in result.momentum_nodes if node.level > 0}
     leaves = [node for node in result.momentum_nodes if node.id not in parents][:11]
     figure, axes = _grid(len(leaves) + 1, 4, 48)
-    with rc_context(STYLE):
-        figures.draw_momentum_map(axes[0], result, look)
+    with rc_context(style()):
+        panels.draw_momentum_map(axes[0], result, look)
         axes[0].set_title("apertures, level 1")
         row_of = {node.id: row for row, node in enumerate(result.momentum_nodes)}
         for place, node in zip(axes[1:], leaves, strict=True):
-            figures.draw_image(place, result.arrays["momentum/images"][row_of[node.id]], look.scan, "gray")
+            panels.draw_image(
+                place, result.arrays["momentum/images"][row_of[node.id]], look.scan, look, "gray"
+            )
             place.set_title(f"{node.name}: {node.n_patterns} px")
     return figure
 
@@ -192,9 +198,9 @@ def _lattice(result: AnalysisResult, look: Look) -> Figure:
         (strain[..., 2], "strain yx (%)", "RdBu_r"),
     ]
     figure, axes = _grid(len(maps), 3, 56)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, (image, title, colour_map) in zip(axes, maps, strict=True):
-            artist = figures.draw_image(place, image, look.scan, colour_map)
+            artist = panels.draw_image(place, image, look.scan, look, colour_map)
             figure.colorbar(artist, ax=place, shrink=0.8)
             place.set_title(title)
     return figure
@@ -203,9 +209,9 @@ def _lattice(result: AnalysisResult, look: Look) -> Figure:
 def _virtual(result: AnalysisResult, look: Look) -> Figure:
     names = [name for name in result.arrays if name.startswith("virtual/") and not name.endswith("_mask")]
     figure, axes = _grid(len(names), 4, 48)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, name in zip(axes, names, strict=True):
-            figures.draw_image(place, result.arrays[name], look.scan, "gray")
+            panels.draw_image(place, result.arrays[name], look.scan, look, "gray")
             place.set_title(name.removeprefix("virtual/").replace("_", " "))
     return figure
 
@@ -213,14 +219,14 @@ def _virtual(result: AnalysisResult, look: Look) -> Figure:
 def _alignment(result: AnalysisResult, look: Look) -> Figure:
     centres = result.arrays["alignment/com_yx"]
     figure, axes = _grid(4, 4, 48)
-    with rc_context(STYLE):
+    with rc_context(style()):
         for place, axis, name in ((axes[0], 0, "y"), (axes[1], 1, "x")):
-            artist = figures.draw_image(place, centres[..., axis], look.scan, "viridis")
+            artist = panels.draw_image(place, centres[..., axis], look.scan, look, "viridis")
             figure.colorbar(artist, ax=place, shrink=0.8)
             place.set_title(f"direct beam {name} (px)")
-        figures.draw_image(axes[2], result.arrays["virtual/bright_field"], look.scan, "gray")
+        panels.draw_image(axes[2], result.arrays["virtual/bright_field"], look.scan, look, "gray")
         axes[2].set_title("bright field")
-        figures.draw_radial_std(axes[3], result)
+        panels.draw_radial_std(axes[3], result)
     return figure
 
 

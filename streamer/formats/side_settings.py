@@ -37,6 +37,13 @@ def read_side(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def source_places(result_path: Path, source: str) -> list[Path]:
+    """Where the scan may lie that a result was made of: where it was located, where it was, beside the result."""
+    located = read_side(result_path).get("source")
+    places = [Path(str(located))] if located else []
+    return [*places, Path(source), result_path.parent / Path(source).name]
+
+
 def write_side(path: Path, changes: dict[str, Any]) -> Path:
     """Change some keys of a file's side settings; the others stay. None takes a key away.
 

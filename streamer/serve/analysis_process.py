@@ -1,4 +1,4 @@
-"""The engine's side of the analysis process (`streamer.analysis.worker`)."""
+"""The engine's side of the analysis process (`streamer.serve.analysis_worker`)."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ class AnalysisProcess:
 
     def __init__(self) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "streamer.analysis.worker"],
+            [sys.executable, "-m", "streamer.serve.analysis_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -385,6 +385,10 @@ class Engine:
                 self.progress = self._job_progress.to_json()
             elif kind in ("done", "failed", "cancelled"):
                 self._analysis_ended(kind, event)
+            elif kind == "slide":
+                self._told(f"Slide: {event['path']}")
+            elif kind == "slide_failed":
+                self._say(kind, event["error"])
             elif kind == "died":
                 while self._being_analysed:
                     self._analysis_ended("failed", event)

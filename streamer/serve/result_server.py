@@ -14,7 +14,14 @@ from streamer.formats.open_scan import open_scan
 from streamer.formats.preparation import PreparedScan, prepare_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
-from streamer.formats.side_settings import calibrated, read_side, side_path, take_side_settings, write_side
+from streamer.formats.side_settings import (
+    calibrated,
+    read_side,
+    side_path,
+    source_places,
+    take_side_settings,
+    write_side,
+)
 from streamer.live.snapshot import LiveSnapshot
 from streamer.model import FinishReason, FrameCounters, Problem, ProblemCode, ScanInfo
 from streamer.security.key_check import KeyCheck
@@ -255,7 +262,7 @@ class ResultServer:
         self._result = str(path)
         self._finish_reason = FinishReason.COMPLETED.value
         self._source = str(result.attrs["source"])
-        self._scan = self._open_source(path, side, result)
+        self._scan = self._open_source(path, result)
         self._info = calibrated(ScanInfo.from_json(result.attrs["scan"]), side)
         kept = self._scan.kept if isinstance(self._scan, PreparedScan) else self._scan
         if isinstance(kept, RecordingReader):
@@ -268,10 +275,9 @@ class ResultServer:
         self._hand = HandWork(ResultSession(result, self._scan), self._scan)
         self._snapshot = LiveSnapshot()
 
-    def _open_source(self, path: Path, side: dict[str, Any], result: AnalysisResult) -> ScanFile | None:
+    def _open_source(self, path: Path, result: AnalysisResult) -> ScanFile | None:
         """The result's source: where it was located, where it was, or moved together with its result."""
-        places = [Path(str(side["source"]))] if side.get("source") else []
-        places += [Path(self._source), path.parent / Path(self._source).name]
+        places = source_places(path, self._source)
         source = next((place for place in places if place.exists()), Path(self._source))
         try:
             return self._opened(source, result)

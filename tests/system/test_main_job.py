@@ -4,10 +4,12 @@ Reads like the story of a scan; every step is a command that a user could type.
 """
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from simulators.specimen import Phase
 from simulators.truth import many_to_one_accuracy, read_truth
@@ -70,6 +72,12 @@ def test_the_result_finds_phases_rotation_and_ripples(simulated, finished):
     leaves = result.label_maps[-1]
     assert many_to_one_accuracy(leaves, truth.phase) >= 0.99
     assert many_to_one_accuracy(leaves, truth.ripple_region, truth.phase == Phase.WSE2) >= 0.8
+
+
+def test_a_slide_lies_beside_the_result(finished):
+    result = Path(finished[1]["result"])
+    slide = result.with_name(result.name.replace(".result.h5", ".slide.png"))
+    assert imread(slide).shape[:2] == (1080, 1920)
 
 
 def test_analysing_the_file_by_hand_gives_the_labels_that_the_engine_found(simulated, finished, tmp_path):

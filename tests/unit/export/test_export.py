@@ -7,25 +7,24 @@ from html.parser import HTMLParser
 import h5py
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from streamer import analyze, open_scan
-from streamer.export import figures
-from streamer.export.interop import write_emd, write_hspy
+from streamer.export import figures, panels
+from streamer.export.export import export
+from streamer.export.interop import write_emd
+from streamer.export.methods import methods_text
+from streamer.export.plan import ExportPlan, Kind
 from streamer.export.report import report_html
-from streamer.export.tables import methods_text, write_tables
+from streamer.export.style import look_of, save_figure
 from streamer.settings import analysis_settings
 from tests.simulated import simulate
 
 SHAPE = (24, 36)
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    scan = simulate(tmp_path_factory.mktemp("export"), SHAPE)
-    with open_scan(scan.raw) as opened:
-        return analyze(opened)
+@pytest.fixture
+def result(written_result):
+    return written_result
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +39,19 @@ def plain(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["svg", "pdf", "png", "tiff"])
 def test_figures_are_the_same_bytes_every_time(result, kind, tmp_path):
     for name in "ab":
-        figures.save_figure(figures.overview(result), tmp_path / name, kind, dpi=60)
+        save_figure(figures.overview(result), tmp_path / name, kind, dpi=60)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_text_stays_text_in_svg(result, tmp_path):
-    figures.save_figure(figures.overview(result), tmp_path / "f.svg", "svg")
+    save_figure(figures.overview(result), tmp_path / "f.svg", "svg")
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", (tmp_path / "f.svg").read_text())
     assert {"number of clusters K", "lattice constant (nm)", "rotation (degrees)", "a", "h"} <= set(texts)
 
 
-def test_a_scale_bar_is_as_long_as_it_says(result, tmp_path):
-    figure = Figure(figsize=(SHAPE[1] / 10, SHAPE[0] / 10), dpi=100)
-    axes = figure.add_axes((0, 0, 1, 1))
-    figures.draw_image(axes, np.zeros(SHAPE), figures.look_of(result).scan)
-    for text in axes.texts:
-        assert text.get_text() == "20 nm"  # 36 positions of 3 nm; at most a third of the width
-        text.set_visible(False)
-    figures.save_figure(figure, tmp_path / "bar.png", "png", dpi=100)
-    bright = imread(tmp_path / "bar.png")[..., :3].min(axis=2) > 0.9
-    lengths = bright.sum(axis=1)
-    assert lengths.max() == pytest.approx(10 * 20 / 3, abs=2)  # ten pixels a position, less the bar's rim
-
-
 def test_the_map_shows_every_label_in_its_colour(result):
-    look = figures.look_of(result)
-    picture = figures.label_picture(result, look, 0)
+    look = look_of(result)
+    picture = panels.label_picture(result, look, 0)
     assert picture.shape == (*SHAPE, 3)
     for label in np.unique(result.label_maps[0]):
         np.testing.assert_allclose(
@@ -128,7 +114,8 @@ def test_methods_give_the_numbers_of_the_result(result):
 
 
 def test_tables_hold_what_the_result_holds(result, tmp_path):
-    written = {path.name: path for path in write_tables(result, tmp_path, "s")}
+    plan = ExportPlan(kinds=(Kind.CSV,))
+    written = {path.name: path for path in export(result, plan, tmp_path, "s")}
     with written["s.nodes.csv"].open() as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [node.name for node in result.nodes]
@@ -138,19 +125,12 @@ def test_tables_hold_what_the_result_holds(result, tmp_path):
     with written["s.lattice.csv"].open() as file:
         lattices = {row["name"]: row for row in csv.DictReader(file)}
     assert float(lattices["all"]["constant_nm"]) == pytest.approx(0.32, abs=0.01)
-    with pytest.raises(FileExistsError):
-        write_tables(result, tmp_path, "s")
-
-
-@pytest.mark.parametrize("write", [write_emd, write_hspy])
-def test_an_export_for_another_program_replaces_nothing_and_leaves_no_part(result, tmp_path, write):
-    path = tmp_path / "x.h5"
-    write(result, path)
-    before = path.read_bytes()
-    with pytest.raises(FileExistsError):
-        write(result, path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
+    with written["s.manifold_all.csv"].open() as file:
+        points = list(csv.DictReader(file))
+    expected = result.arrays["manifold/0/points"]
+    np.testing.assert_allclose([float(row["axis_2"]) for row in points], expected[:, 1], rtol=1e-6)
+    at = [(int(row["scan_y"]), int(row["scan_x"])) for row in points]
+    assert [int(row["label"]) for row in points] == [result.label_maps[-1][place] for place in at]
 
 
 def test_patterns_are_exported_with_the_direct_beam_at_zero(result, tmp_path):

@@ -1,0 +1,67 @@
+"""The analysis process draws a slide once the result is announced; what goes wrong there harms nothing."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from streamer.analysis.passes import Cancel
+from streamer.serve import analysis_worker
+
+
+@pytest.fixture
+def said(monkeypatch):
+    events = []
+    monkeypatch.setattr(analysis_worker, "say", lambda event, **fields: events.append((event, fields)))
+    return events
+
+
+def serve_jobs(monkeypatch, jobs, analysed):
+    """Run the worker's loop on these jobs; `analysed` stands for the analysis."""
+    lines = "".join(json.dumps(job) + "\n" for job in jobs)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+    monkeypatch.setattr(analysis_worker, "warm_kernels", lambda: None)
+    monkeypatch.setattr(analysis_worker, "run_job", analysed)
+    analysis_worker.main()
+
+
+def test_jobs_that_wait_come_before_slides_and_every_slide_is_drawn(said, monkeypatch, written_result):
+    drawn = []
+    monkeypatch.setattr(analysis_worker, "draw_slide", lambda result: drawn.append((result, len(ran))))
+    ran = []
+
+    def analysed(job, cancel):
+        assert isinstance(cancel, Cancel)
+        ran.append(job["out"])
+        return None if job["out"] == "failed" else job["out"]
+
+    serve_jobs(monkeypatch, [{"out": "a"}, {"out": "failed"}, {"out": "b"}], analysed)
+    assert ran == ["a", "failed", "b"]
+    assert [result for result, _ in drawn] == ["a", "b"]
+
+
+def test_a_slide_that_cannot_be_drawn_is_said_and_the_result_is_as_it_was(said, monkeypatch, written_result):
+    before = written_result.path.read_bytes()
+
+    def refuse(*_, **__):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("streamer.export.slide.slide", refuse)
+    analysis_worker.draw_slide(written_result)
+    ((event, fields),) = said
+    assert event == "slide_failed"
+    assert "MemoryError: no room. The result is whole." in fields["error"]
+    assert written_result.path.read_bytes() == before
+    assert not list(written_result.path.parent.glob("*.slide.png*"))
+
+
+def test_a_slide_is_said_where_it_lies(said, written_result):
+    analysis_worker.draw_slide(written_result)
+    ((event, fields),) = said
+    path = written_result.path.with_name("scan.slide.png")
+    try:
+        assert (event, fields) == ("slide", {"path": str(path)})
+        assert path.is_file()
+    finally:
+        path.unlink(missing_ok=True)
