@@ -4,11 +4,11 @@ Recordings keep the last live labels alone, so that every moment is computed ane
 Memory: the live analysis of one scan, and pictures of at most `LARGEST_PX` a side.
 """
 
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,20 +161,37 @@ def _mp4_writer() -> Callable[[Path, Iterator[Image.Image], int], None]:
             "for gif. Nothing was written."
         ) from None
 
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+
     def write(path: Path, pictures: Iterator[Image.Image], fps: int) -> None:
         first = next(pictures)
+        taken = [
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+            "-s",
+            "{}x{}".format(*first.size),
+            "-r",
+            str(fps),
+            "-i",
+            "-",
+        ]
         # Nothing of the day or the program goes into the file, so that it is the same every time.
-        exact = ["-f", "mp4", "-movflags", "+faststart", "-fflags", "+bitexact", "-flags:v", "+bitexact"]
-        writer: Any = imageio_ffmpeg.write_frames(
-            str(path), first.size, fps=fps, codec="libx264", macro_block_size=2, output_params=exact
-        )
-        writer.send(None)
-        try:
-            writer.send(first.convert("RGB").tobytes())
-            for each in pictures:
-                writer.send(each.convert("RGB").tobytes())
-        finally:
-            writer.close()
+        exact = ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart", "-f", "mp4"]
+        made = ["-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", *exact, str(path)]
+        command = [program, "-y", "-v", "error", *taken, *made]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
+            try:
+                for each in chain([first], pictures):
+                    ffmpeg.stdin.write(each.convert("RGB").tobytes())  # type: ignore[union-attr]
+            except BrokenPipeError:
+                pass  # it says why
+            said = ffmpeg.communicate()[1].decode(errors="replace").strip()
+        if ffmpeg.returncode:
+            raise OSError(
+                f"ffmpeg ended with code {ffmpeg.returncode}: {said.splitlines()[-1] if said else ''}"
+            )
 
     return write
 
