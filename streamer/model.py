@@ -168,6 +168,7 @@ class ProblemCode(StrEnum):
     ANALYSIS_CANCELLED = "analysis_cancelled"
     EDITS_NOT_REPEATED = "edits_not_repeated"
     SIDE_SETTINGS = "side_settings"
+    SLIDE_FAILED = "slide_failed"
     SOURCE_MISSING = "source_missing"
     NOT_PREPARED = "not_prepared"
     KEY_REFUSED = "key_refused"

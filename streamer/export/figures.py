@@ -33,6 +33,8 @@ def possible_panels(result: AnalysisResult) -> tuple[Panel, ...]:
     absent = set()
     if "momentum/labels" not in result.arrays:
         absent.add(Panel.MOMENTUM)
+    if "hierarchy/elbow/0/k" not in result.arrays:
+        absent.add(Panel.ELBOW)
     if "lattice/rotation_rad" not in result.arrays:
         absent |= {Panel.LATTICE_CONSTANT, Panel.LATTICE_ROTATION}
     if not panels.manifold_ids(result):
@@ -105,6 +107,8 @@ def slide(result: AnalysisResult, title: str) -> Figure:
             Panel.RING: grid[1, 4],
         }
         for panel, place in places.items():
+            if panel not in draw:
+                continue
             axes = figure.add_subplot(place)
             draw[panel](axes)
         panels.draw_leaf_patterns(figure, grid[2, :], result, look, panels.MAX_TILES)
@@ -120,9 +124,8 @@ def slide_summary(result: AnalysisResult) -> str:
         parts.append(f"{n_y * steps[0]:.4g} x {n_x * steps[1]:.4g} nm")
     if calibration.voltage_v:
         parts.append(f"{calibration.voltage_v / 1000:g} kV")
-    deepest = max(node.level for node in result.nodes)
-    counts = [sum(node.level == level for node in result.nodes) for level in range(1, deepest + 1)]
-    parts.append(f"clusters by level: {', '.join(map(str, counts))}" if counts else "one homogeneous region")
+    counts = ", ".join(map(str, result.clusters_per_level.values()))
+    parts.append(f"clusters by level: {counts}" if counts else "one homogeneous region")
     parts.append(f"{result.array_attrs['mask']['n_features']} features")
     return " · ".join(parts)
 

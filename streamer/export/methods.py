@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from streamer.analysis.result_file import AnalysisResult
+from streamer.errors import SettingsError
 
 _SCRIPT = '''\
 """Repeats the analysis of {name} and says whether every label comes out the same.
@@ -45,7 +46,18 @@ if Path(BEFORE).exists():
 
 
 def reproduce_script(result: AnalysisResult, script: str) -> str:
-    """A Python program that repeats the analysis; `script` is the name of its file."""
+    """A Python program that repeats the analysis; `script` is the name of its file.
+
+    Raises
+    ------
+    SettingsError
+        The labels are those of another result's clusters.
+    """
+    if "model" in result.array_attrs:
+        raise SettingsError(
+            f"The clusters are those of {result.array_attrs['model']['result']}: no analysis of this scan alone gives "
+            "them. Expected an analysed result. `livestem apply` with that result repeats the labels."
+        )
     attrs = result.attrs
     before = result.path.resolve() if result.path else Path("none")
     return _SCRIPT.format(
@@ -82,8 +94,7 @@ def methods_text(result: AnalysisResult) -> str:
         f"Features were the aligned intensities of the {mask['n_features']} detector pixels between "
         f"{mask['inner_px']:.1f} and {mask['outer_px']:.1f} px from the direct beam "
         f"{rules.get(mask['rule'], 'chosen by rule ' + mask['rule'])}.",
-        "Patterns were divided from the top by K-means, the number of clusters of each node from the gain on held-out "
-        "patterns and the agreement of two halves.",
+        _clusters_sentence(result),
         (
             f"This gave {', '.join(str(count) for count in counts)} nodes at levels 1 to {n_levels}."
             if counts
@@ -104,3 +115,15 @@ def methods_text(result: AnalysisResult) -> str:
             f"{known.get(source, 'unknown')}."
         )
     return " ".join(sentences)
+
+
+def _clusters_sentence(result: AnalysisResult) -> str:
+    if "model" in result.array_attrs:
+        return (
+            f"Every pattern went to the nearest of the clusters of {result.array_attrs['model']['result']}; none was "
+            "fitted to this scan."
+        )
+    return (
+        "Patterns were divided from the top by K-means, the number of clusters of each node from the gain on held-out "
+        "patterns and the agreement of two halves."
+    )

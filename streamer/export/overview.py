@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from streamer.analysis.batch import ScanOutcome
 from streamer.analysis.result_file import AnalysisResult
-from streamer.export.figures import label_picture, look_of
+from streamer.export.panels import label_picture
+from streamer.export.style import look_of
 
 _SIDE_PX = 180
 _CSS = """

@@ -17,6 +17,7 @@ from streamer.export.plan import COLUMN_WIDTHS_MM
 from streamer.export.style import MM, Look, look_of, save_figure, style
 from streamer.export.tables import lattice_rows, node_rows
 from streamer.look.palette import children_of
+from streamer.model import ClusterNode
 
 _CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2em auto; padding: 0 1em; color: #1a1c20; }
@@ -43,7 +44,8 @@ def report_html(result: AnalysisResult) -> str:
     ]
     if differences := _differences(result, look):
         parts.append(_section("Differences of siblings from their parent's mean", _picture(differences)))
-    parts.append(_section("Number of clusters", _picture(_elbows(result))))
+    if _elbow_nodes(result):
+        parts.append(_section("Number of clusters", _picture(_elbows(result))))
     if panels.manifold_ids(result):
         parts.append(_section("Manifold", _picture(_manifold(result, look))))
     if result.momentum_nodes:
@@ -151,8 +153,12 @@ def _differences(result: AnalysisResult, look: Look) -> Figure | None:
     return figure
 
 
+def _elbow_nodes(result: AnalysisResult) -> list[ClusterNode]:
+    return [node for node in result.nodes if f"hierarchy/elbow/{node.id}/k" in result.arrays][:12]
+
+
 def _elbows(result: AnalysisResult) -> Figure:
-    nodes = [node for node in result.nodes if f"hierarchy/elbow/{node.id}/k" in result.arrays][:12]
+    nodes = _elbow_nodes(result)
     figure, axes = _grid(len(nodes), 4, 42)
     with rc_context(style()):
         for place, node in zip(axes, nodes, strict=True):

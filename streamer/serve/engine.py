@@ -388,7 +388,7 @@ class Engine:
             elif kind == "slide":
                 self._told(f"Slide: {event['path']}")
             elif kind == "slide_failed":
-                self._say(kind, event["error"])
+                self._say(ProblemCode.SLIDE_FAILED, event["error"])
             elif kind == "died":
                 while self._being_analysed:
                     self._analysis_ended("failed", event)

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from matplotlib.image import imread
 from pypdf import PdfReader
 
-from streamer import open_result
+from streamer import analyze, open_result, open_scan
+from streamer.analysis.applied import model_of
 from streamer.cli.export import command
 from streamer.errors import RecordingError, SettingsError
 from streamer.export import figures
@@ -228,3 +229,14 @@ def test_the_slide_lies_beside_the_result_and_replaces_nothing(written_result):
     finally:
         path.unlink()
     assert not list(path.parent.glob("*.part"))
+
+
+def test_an_applied_result_says_whose_clusters_they_are(written_result, tmp_path):
+    with open_scan(written_result.attrs["source"]) as scan:
+        model = model_of(written_result)
+        applied = analyze(scan, model.settings, model=model)
+    plan = ExportPlan(kinds=(Kind.HTML, Kind.SVG, Kind.METHODS), figure=FigurePlan(dpi=50))
+    files = export(applied, plan, tmp_path, "s")
+    assert "nearest of the clusters of scan.result.h5" in files[-1].read_text()
+    with pytest.raises(SettingsError, match=r"livestem apply"):
+        export(applied, ExportPlan(kinds=(Kind.SCRIPT,)), tmp_path, "t")
