@@ -51,6 +51,8 @@ FAULTS = (
 @click.option(
     "--scan-id", type=click.UUID, help="Continue this scan, which an earlier replay of the same file began."
 )
+@click.option("--dataset", metavar="NAME", help="Which array of a file that holds several 4D ones.")
+@click.option("--scan-shape", metavar="Y,X", help="Rows and columns of a scan whose file is a row of frames.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     file: Path,
@@ -62,9 +64,11 @@ def command(
     seed: int,
     keys_dir: Path | None,
     scan_id: UUID | None,
+    dataset: str | None,
+    scan_shape: str | None,
     as_json: bool,
 ) -> int:
-    """Send FILE (EMPAD RAW or a recording) frame by frame; ends with 0 once the engine has acknowledged the end.
+    """Send FILE, a scan of any kind that `livestem inspect` knows; ends with 0 once the engine has acknowledged the end.
 
     Exit codes: 3 the engine was lost, 5 it could not record, 7 it stopped the scan, 9 nobody answered.
     """
@@ -74,12 +78,12 @@ def command(
 
     from simulators.faults import parse_faults
     from simulators.sender import Sender
-    from streamer.formats.open_scan import open_scan
+    from streamer.formats.open_scan import open_scan, scan_shape_from
     from streamer.security.keys import load_client_keys
 
     keys = load_client_keys(keys_dir, "sender") if keys_dir else None
     console = Console(stderr=True)
-    with open_scan(file) as scan, zmq.Context() as context:
+    with open_scan(file, dataset, scan_shape_from(scan_shape)) as scan, zmq.Context() as context:
         # Every replay is a scan of its own, also that of a recording.
         scan.info = replace(scan.info, scan_id=str(scan_id or uuid4()))
         hz, wrong = _rate(rate, scan.info.dwell_s), parse_faults(faults, seed)

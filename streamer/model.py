@@ -54,8 +54,9 @@ class Calibration:
     """What is known of the scales; ``None`` where nothing is known.
 
     ``q_source`` is ``"nominal"`` where the angle follows from the camera length alone
-    (15 % off is normal), ``"user"`` where somebody measured it. ``q_measured_inv_nm`` is the reciprocal size of
-    a detector pixel as somebody measured it, on a known ring for instance: it wins over angle and wavelength.
+    (15 % off is normal), ``"file"`` where another program's file states a size, ``"user"`` where
+    somebody measured it. ``q_measured_inv_nm`` is the reciprocal size of a detector pixel as somebody measured
+    it, on a known ring for instance, or as the file states it: it wins over angle and wavelength.
     """
 
     voltage_v: float | None = None

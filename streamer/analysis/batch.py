@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from streamer.analysis.result_file import (
     AnalysisResult,
@@ -48,6 +49,7 @@ def run_batch(
     work: Work,
     begins: Callable[[int, Path], Progress] = lambda number, source: lambda name, fraction: None,
     kind: str = "",
+    told: dict[str, Any] | None = None,
 ) -> Iterator[ScanOutcome]:
     """Do the same to every scan; outcomes come one by one, so that no two results need be in memory.
 
@@ -63,6 +65,8 @@ def run_batch(
         Called with number (from 0) and file of a scan that is not finished; returns where its progress goes.
     kind
         As in `result_names`.
+    told
+        What `open_scan` is told beside the file.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def run_batch(
     """
     for number, source in enumerate(sources):
         try:
-            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s), kind)
+            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s), kind, told)
         except ScanStopped:
             raise
         except LivestemError as error:
@@ -82,9 +86,14 @@ def run_batch(
 
 
 def _one(
-    source: Path, settings_id: str, work: Work, begins: Callable[[], Progress], kind: str
+    source: Path,
+    settings_id: str,
+    work: Work,
+    begins: Callable[[], Progress],
+    kind: str,
+    told: dict[str, Any] | None,
 ) -> ScanOutcome:
-    with open_scan(source) as scan:
+    with open_scan(source, **(told or {})) as scan:
         checksum = scan.checksum()
         names = result_names(source, settings_id, kind)
         for path in names:

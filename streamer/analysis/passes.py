@@ -19,6 +19,8 @@ from streamer.kernels.frame_pass import FrameRoom, make_room
 State = TypeVar("State")
 N_CHUNKS = 16
 BLOCK_FRAMES = 128
+_BLOCK_BYTES = 64 << 20
+"""Of frames as float32 at most, each thread: only detectors beyond 362 x 362 pixels have fewer frames a block."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class Cancel:
             )
 
 
+def frames_within(detector_shape: tuple[int, int], n_bytes: int, most: int) -> int:
+    """How many frames, as float32, fit into so many bytes; at least one, at most `most`."""
+    return min(most, max(1, n_bytes // (4 * detector_shape[0] * detector_shape[1])))
+
+
 def run_pass(
     scan: ScanFile,
     make_state: Callable[[], State],
@@ -100,7 +107,8 @@ def run_pass(
         The accumulators in scan order.
     """
     n = scan.info.n_positions
-    shape = (BLOCK_FRAMES, *scan.info.detector_shape)
+    block_frames = frames_within(scan.info.detector_shape, _BLOCK_BYTES, BLOCK_FRAMES)
+    shape = (block_frames, *scan.info.detector_shape)
     n_y, n_x = scan.info.scan_shape
     n_bands = -(-n_y // band_rows)
     bounds = np.minimum(np.linspace(0, n_bands, N_CHUNKS + 1).astype(int) * band_rows * n_x, n)
@@ -116,9 +124,9 @@ def run_pass(
             own.frames = np.empty(shape, scan.info.dtype)
             own.room = make_room(scan.info.detector_shape)
         state = make_state()
-        for start in range(bounds[chunk], bounds[chunk + 1], BLOCK_FRAMES):
+        for start in range(bounds[chunk], bounds[chunk + 1], block_frames):
             cancel.check()
-            stop = min(start + BLOCK_FRAMES, int(bounds[chunk + 1]))
+            stop = min(start + block_frames, int(bounds[chunk + 1]))
             there = received[start:stop]
             if there.any():
                 frames, positions = scan.read_block(start, stop, own.frames), np.arange(start, stop)

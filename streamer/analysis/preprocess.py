@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.passes import Block, Cancel, run_pass
+from streamer.analysis.passes import Block, Cancel, frames_within, run_pass
 from streamer.errors import FileFormatError, SettingsError
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.first_look import FirstLook, look_at_sample
@@ -24,7 +24,8 @@ from streamer.kernels.mask import (
 )
 from streamer.settings import AnalysisSettings, MaskSettings, VirtualDetector
 
-_SAMPLE_FRAMES = 256
+_SAMPLE_FRAMES, _SAMPLE_BYTES = 256, 256 << 20
+_PATCH_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,8 @@ def look_at_scan(scan: ScanFile, settings: AnalysisSettings) -> FirstLook:
         No position holds a usable pattern.
     """
     stored = np.flatnonzero(scan.received.ravel())
-    rows = np.unique(
-        stored[np.linspace(0, max(len(stored) - 1, 0), min(_SAMPLE_FRAMES, len(stored))).astype(int)]
-    )
+    n_sampled = frames_within(scan.info.detector_shape, _SAMPLE_BYTES, min(_SAMPLE_FRAMES, len(stored)))
+    rows = np.unique(stored[np.linspace(0, max(len(stored) - 1, 0), n_sampled).astype(int)])
     shape = (len(rows), *scan.info.detector_shape)
     raw = scan.read_positions(rows, np.empty(shape, scan.info.dtype))
     look = look_at_sample(
@@ -190,8 +190,12 @@ def _decided(aligned: Aligned, mask: MaskSettings, disk_radius_px: float) -> Fea
     )
 
 
-def patch_side(scan_shape: tuple[int, int], n_bins: int) -> int:
-    """Side, in scan positions, of the square patches of which there are at most about `n_bins`."""
+def patch_side(scan_shape: tuple[int, int], n_bins: int, detector_shape: tuple[int, int]) -> int:
+    """Side, in scan positions, of the square patches of which there are at most about `n_bins`.
+
+    Fewer where the patterns of so many, beyond 362 x 362 pixels for 1024, would take more than `_PATCH_BYTES`.
+    """
+    n_bins = frames_within(detector_shape, _PATCH_BYTES, n_bins)
     return max(1, int(np.ceil(np.sqrt(scan_shape[0] * scan_shape[1] / n_bins))))
 
 
@@ -224,7 +228,7 @@ def extract(
         ]
     )
     virtual = np.full((n, len(weights)), np.nan, np.float32)
-    side = patch_side(scan.info.scan_shape, n_bins)
+    side = patch_side(scan.info.scan_shape, n_bins, shape)
     patches = patch_index(scan.info.scan_shape, side)
     n_patches = int(patches.max()) + 1
     binned = np.zeros((n_patches, n_pixels), np.float32)

@@ -155,9 +155,8 @@ def analyze(
         leaf_of[aligned.usable] = hierarchy.leaf_of
         with clock.stage("patterns", progress) as told:
             tree = hierarchy.tree
-            patches = patch_index(
-                scan.info.scan_shape, patch_side(scan.info.scan_shape, settings.momentum.n_bins)
-            )
+            side = patch_side(scan.info.scan_shape, settings.momentum.n_bins, scan.info.detector_shape)
+            patches = patch_index(scan.info.scan_shape, side)
             lattice = LatticeStage(settings, aligned, extracted, patches, leaf_of, tree, executor)
             weights = momentum.weights if momentum else np.zeros((0, aligned.mean.size), np.float32)
             means = mean_by_node(

@@ -9,6 +9,7 @@ import click
 
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
+from streamer.cli.scan_options import scan_options, told_of
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
 
@@ -79,6 +80,7 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     help="UMAP of the patterns in three dimensions, or nothing of the kind.  [default: principal components]",
 )
 @detector_options
+@scan_options
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
 @overview_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -88,6 +90,8 @@ def command(
     overview: Path | None,
     settings_path: Path | None,
     from_result: Path | None,
+    dataset: str | None,
+    scan_shape: str | None,
     threads: int | None,
     as_json: bool,
     **chosen: Any,
@@ -97,16 +101,17 @@ def command(
     FILE may be a folder or a pattern such as 'night/*.raw'. Of several scans, those that are finished are skipped,
     those that fail do not stop the rest, and livestem-overview.html shows all of them.
     """
-    settings = _settings(settings_path, **chosen)
+    settings, told = _settings(settings_path, **chosen), told_of(dataset, scan_shape)
     if from_result is not None:
-        is_changed = any(value not in (None, ()) for value in (settings_path, *chosen.values()))
+        given = (settings_path, dataset, scan_shape, *chosen.values())
+        is_changed = any(value not in (None, ()) for value in given)
         done = _repeat(from_result, files, out, threads, is_changed)
     elif is_batch(files):
-        return analyze_many(files, out, overview, settings, threads, as_json)
+        return analyze_many(files, out, overview, settings, threads, as_json, told)
     elif not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
     else:
-        done = _analyze_one(files[0], out, settings, threads)[0]
+        done = _analyze_one(files[0], out, settings, threads, told)[0]
     click.echo(json.dumps(done) if as_json else in_words(done))
     return 0
 
@@ -118,6 +123,7 @@ def analyze_many(
     settings: Any,
     threads: int | None,
     as_json: bool,
+    told: dict[str, Any],
 ) -> int:
     """Every scan that FILE... means; see `streamer.cli.batch`."""
     if out is not None:
@@ -131,6 +137,7 @@ def analyze_many(
         STAGES,
         overview,
         as_json,
+        told=told,
     )
 
 
@@ -176,7 +183,7 @@ def _repeat(
     import numpy as np
 
     from streamer.analysis.result_file import open_result
-    from streamer.formats.open_scan import open_scan
+    from streamer.formats.open_scan import open_scan, opened_with
     from streamer.settings import analysis_settings
 
     if is_changed or len(files) > 1:
@@ -191,7 +198,8 @@ def _repeat(
             "source."
         )
     source = files[0] if files else Path(before.attrs["source"])
-    with open_scan(source) as scan:
+    told = opened_with(before.attrs["scan"]["metadata"])
+    with open_scan(source, **told) as scan:
         checksum = scan.checksum()
     if checksum != before.attrs["source_checksum"]:
         raise SettingsError(
@@ -199,16 +207,16 @@ def _repeat(
             f"{before.attrs['source_checksum']}. Give the right file, or analyse this one without --from."
         )
     target = out or source.with_name(source.stem + ".again.result.h5")
-    summary, result = _analyze_one(source, target, analysis_settings(before.attrs["settings"]), threads)
+    summary, result = _analyze_one(source, target, analysis_settings(before.attrs["settings"]), threads, told)
     return summary | {"same_labels": bool(np.array_equal(result.label_maps, before.label_maps))}
 
 
 def _analyze_one(
-    path: Path, out: Path | None, settings: Any, threads: int | None
+    path: Path, out: Path | None, settings: Any, threads: int | None, told: dict[str, Any]
 ) -> tuple[dict[str, Any], Any]:
     from streamer.analysis.run import STAGES, analyze
 
     target = out or path.with_name(path.stem + ".result.h5")
     return run_one(
-        path, target, lambda scan, progress: analyze(scan, settings, progress, n_threads=threads), STAGES
+        path, target, lambda scan, progress: analyze(scan, settings, progress, n_threads=threads), STAGES, told
     )

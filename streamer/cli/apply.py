@@ -8,6 +8,7 @@ import click
 
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
+from streamer.cli.scan_options import scan_options, told_of
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
 
@@ -22,6 +23,7 @@ KIND = "applied"
     "--out", type=click.Path(path_type=Path), help="Result file; default: NAME.applied.result.h5 beside FILE."
 )
 @detector_options
+@scan_options
 @click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
 @overview_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -32,6 +34,8 @@ def command(
     threads: int | None,
     overview: Path | None,
     as_json: bool,
+    dataset: str | None,
+    scan_shape: str | None,
     **detector: Any,
 ) -> int:
     """Label each FILE by the clusters of RESULT.h5: nothing is fitted, colours mean the same.
@@ -45,7 +49,7 @@ def command(
     from streamer.analysis.run import STAGES, analyze
     from streamer.settings import with_detector
 
-    model = load_model(result_path)
+    model, told = load_model(result_path), told_of(dataset, scan_shape)
     model = replace(model, settings=with_detector(model.settings, detector_values(detector)))
 
     def work(scan: Any, progress: Any) -> Any:
@@ -54,9 +58,9 @@ def command(
     if is_batch(files):
         if out is not None:
             raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
-        return run_many(files, model.settings_id, work, STAGES, overview, as_json, KIND)
+        return run_many(files, model.settings_id, work, STAGES, overview, as_json, KIND, told)
     target = out or files[0].with_name(f"{files[0].stem}.{KIND}.result.h5")
-    summary, result = run_one(files[0], target, work, STAGES)
+    summary, result = run_one(files[0], target, work, STAGES, told)
     summary |= {"model": str(result_path), "n_new": result.array_attrs["model"]["n_new"]}
     click.echo(json.dumps(summary) if as_json else in_words(summary))
     return 0

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from streamer.cli.scan_options import scan_options, told_of
+
 _CHECK_FRAMES = 64
 
 
@@ -13,14 +15,17 @@ _CHECK_FRAMES = 64
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--repair", is_flag=True, help="First close a recording that a kill or a power cut left open.")
 @click.option("--check", is_flag=True, help="Read every frame: count those that are not finite.")
+@scan_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(file: Path, repair: bool, check: bool, as_json: bool) -> int:
+def command(
+    file: Path, repair: bool, check: bool, dataset: str | None, scan_shape: str | None, as_json: bool
+) -> int:
     """Shape, calibration, missing frames and counters of a scan, recording or result FILE."""
     if repair:
         from streamer.record.repair import repair_recording
 
         repair_recording(file)
-    facts = _facts(file, check)
+    facts = _facts(file, check, told_of(dataset, scan_shape))
     if as_json:
         click.echo(json.dumps(facts))
         return 0
@@ -30,14 +35,14 @@ def command(file: Path, repair: bool, check: bool, as_json: bool) -> int:
     return 0
 
 
-def _facts(file: Path, check: bool) -> dict[str, Any]:
+def _facts(file: Path, check: bool, told: dict[str, Any]) -> dict[str, Any]:
     from streamer.analysis.result_file import is_result
     from streamer.formats.open_scan import open_scan
     from streamer.formats.recording import RecordingReader
 
     if file.exists() and not file.is_dir() and is_result(file):
         return _facts_of_result(file)
-    with open_scan(file) as scan:
+    with open_scan(file, **told) as scan:
         info, is_recording = scan.info, isinstance(scan, RecordingReader)
         facts: dict[str, Any] = {
             "kind": "recording" if is_recording else info.metadata.get("format", "scan"),

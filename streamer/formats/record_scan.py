@@ -34,6 +34,8 @@ class RecordLayout:
         Records before the first position, and from line to line where the file holds flyback; 0: none.
     offset
         Bytes before the first record.
+    dtype
+        Of the numbers in the file; None: that of the scan.
     """
 
     record_bytes: int
@@ -41,6 +43,7 @@ class RecordLayout:
     first_record: int = 0
     records_per_line: int = 0
     offset: int = 0
+    dtype: np.dtype[Any] | None = None
 
 
 class RecordScan(BlockReader):
@@ -117,10 +120,14 @@ class RecordScan(BlockReader):
     def _read_records(self, record: int, frames: NDArray[Any]) -> None:
         """Frames of neighbouring records, from this one on."""
         layout = self.layout
+        is_same = layout.dtype is None or layout.dtype == self._dtype
+        stored = frames if is_same else np.empty(frames.shape, layout.dtype)
         try:
-            self._file.read_rows(frames, layout.record_bytes, layout.offset + record * layout.record_bytes)
+            self._file.read_rows(stored, layout.record_bytes, layout.offset + record * layout.record_bytes)
         except (OSError, EOFError) as error:
             raise FileFormatError(
                 f"{self.path} cannot be read any more at record {record} of {layout.n_records}: {error}. It was whole "
                 "when it was opened. Check the drive, and whether another program changes the file."
             ) from None
+        if stored is not frames:
+            frames[:] = stored

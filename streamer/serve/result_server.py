@@ -10,7 +10,7 @@ import zmq
 
 from streamer.analysis.result_file import AnalysisResult, is_result, open_result
 from streamer.errors import FileFormatError, LivestemError, RecordingError, ResultError, SettingsError
-from streamer.formats.open_scan import open_scan
+from streamer.formats.open_scan import open_scan, opened_with
 from streamer.formats.preparation import PreparedScan, prepare_scan
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.scan_file import ScanFile
@@ -289,7 +289,7 @@ class ResultServer:
     @staticmethod
     def _opened(source: Path, result: AnalysisResult) -> ScanFile:
         """A result's source, its frames as the analysis saw them."""
-        kept = open_scan(source)
+        kept = open_scan(source, **opened_with(result.attrs["scan"]["metadata"]))
         try:
             return prepare_scan(kept, analysis_settings(result.attrs["settings"]).detector)
         except LivestemError:

@@ -113,6 +113,7 @@ class Start(StreamMessage):
     angle_per_px_mrad: Angle | None = None
     scan_step_yx_nm: tuple[Positive, Positive] | None = None
     q_source: Annotated[str, Field(max_length=64)] | None = None
+    q_measured_inv_nm: Positive | None = None
     flip_ud: bool = False
     flip_lr: bool = False
     transpose: bool = False
@@ -170,6 +171,7 @@ class Start(StreamMessage):
                 angle_per_px_mrad=self.angle_per_px_mrad,
                 scan_step_yx_nm=self.scan_step_yx_nm,
                 q_source=self.q_source,
+                q_measured_inv_nm=self.q_measured_inv_nm,
             ),
             orientation=Orientation(self.flip_ud, self.flip_lr, self.transpose, self.scan_rotation_rad),
             metadata=dict(self.metadata),
