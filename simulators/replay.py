@@ -68,7 +68,7 @@ def command(
     scan_shape: str | None,
     as_json: bool,
 ) -> int:
-    """Send FILE, a scan of any kind that `livestem inspect` knows; ends with 0 once the engine has acknowledged the end.
+    """Send FILE, a scan that `livestem inspect` knows, frame by frame; ends with 0 once its end is acknowledged.
 
     Exit codes: 3 the engine was lost, 5 it could not record, 7 it stopped the scan, 9 nobody answered.
     """

@@ -19,7 +19,7 @@ from streamer.model import Calibration, ScanInfo
 AS_THEY_ARE = ("uint8", "uint16", "uint32", "float32")
 """Frames of these stay what they are; all other numbers become float32."""
 MAX_DETECTOR_SIDE = 4096
-_MIN_DETECTOR_SIDE = 8
+_MIN_DETECTOR_SIDE = 16
 _CHECKSUM_SAMPLES = 64
 
 ReadFrames = Callable[[int, int, NDArray[Any]], None]

@@ -12,7 +12,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from h5py import h5o
 from numpy.typing import NDArray
 
 from streamer.errors import FileFormatError
@@ -64,11 +63,19 @@ def _opened(path: Path, file: Any, wanted: str | None, given: tuple[int, int] | 
     master = find_dectris(path, file) if wanted is None else None
     if master is not None:
         return _scan_of_master(path, file, master, given)
-    found = dict(_datasets(file))
+    lacking: list[str] = []
+    found = dict(_datasets(file, lacking))
+    if wanted is not None and wanted in file and getattr(file[wanted], "ndim", 0) in (3, 4):
+        found[f"/{wanted.strip('/')}"] = file[wanted]  # it may have several names
+    if not found and lacking:
+        raise FileFormatError(
+            f"{path} links to {', '.join(lacking[:4])}, which cannot be opened. Expected it where the file was made, "
+            "relative to its folder. Copy it there."
+        )
     name = choose_dataset(path, {key: item.shape for key, item in found.items()}, wanted)
-    array = found[name]
-    said = {"format": _format_of(file, array), "dataset": name}
-    calibration = _calibration_beside(array)
+    array, group = found[name], file[name.rpartition("/")[0] or "/"]  # the link's group, not the linked one's
+    said = {"format": _format_of(file, group), "dataset": name}
+    calibration = _calibration_beside(group) if array.ndim == 4 else Calibration()
     if calibration != Calibration():
         said["scales_from"] = f"axes of {name}"
     info, n_frames = describe_stack(path, array.shape, array.dtype, given, said, calibration)
@@ -116,21 +123,28 @@ class _Pieces:
             out.reshape(len(out), -1)[:, self._masked] = 0
 
 
-def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
-    """Arrays of numbers with three or four axes, links to other files followed; each object once."""
-    seen: set[tuple[int, int]] = set()
+def _datasets(file: Any, lacking: list[str]) -> Iterator[tuple[str, Any]]:
+    """Arrays of numbers with three or four axes, links to other files followed; each object once.
+
+    Files that links lead to, and that cannot be opened, are added to `lacking`.
+    """
+    seen: set[int] = set()
     waiting: list[tuple[str, Any]] = [("", file)]
     while waiting:
         path, group = waiting.pop(0)
         for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.SoftLink):
+                continue  # another name of what is found under its own
             try:
                 item = group[name]
             except (KeyError, OSError):
-                continue  # a link to what is not there
-            place = h5o.get_info(item.id)
-            if (place.fileno, place.addr) in seen or len(seen) > _MAX_OBJECTS:
+                lacking.append(getattr(link, "filename", name))
                 continue
-            seen.add((place.fileno, place.addr))
+            place = hash(item.id)  # the same for all links to an object
+            if place in seen or len(seen) > _MAX_OBJECTS:
+                continue
+            seen.add(place)
             if isinstance(item, h5py.Group):
                 waiting.append((f"{path}/{name}", item))
             elif isinstance(item, h5py.Dataset) and item.ndim in (3, 4) and item.dtype.kind in "iuf":
@@ -162,25 +176,24 @@ def _refuse_unreadable(path: Path, array: Any) -> None:
             )
 
 
-def _format_of(file: Any, array: Any) -> str:
+def _format_of(file: Any, group: Any) -> str:
     if file.attrs.get("file_format") == "HyperSpy":
         return "HyperSpy"
-    if "emd_group_type" in array.parent.attrs:
+    if "emd_group_type" in group.attrs:
         return "EMD"
-    return "NeXus" if "NX_class" in array.parent.attrs else "HDF5"
+    return "NeXus" if "NX_class" in group.attrs else "HDF5"
 
 
-def _calibration_beside(array: Any) -> Calibration:
+def _calibration_beside(group: Any) -> Calibration:
     """Scales that HyperSpy, EMD and NeXus write beside an array; nothing where they are damaged."""
-    group = array.parent
     with contextlib.suppress(KeyError, ValueError, TypeError, IndexError, OSError, AttributeError):
-        if array.ndim == 4 and "axis-0" in group:
+        if "axis-0" in group:
             axes = [_hyperspy_axis(group[f"axis-{number}"]) for number in range(4)]
             return calibration_of_axes(axes, *_of_hyperspy(group))
-        if array.ndim == 4 and "dim3" in group:  # EMD counts from 0, its predecessor from 1
+        if "dim3" in group:  # EMD counts from 0, its predecessor from 1
             first = 0 if "dim0" in group else 1
             return calibration_of_axes([_vector_axis(group[f"dim{first + number}"]) for number in range(4)])
-        if array.ndim == 4 and "axes" in group.attrs:
+        if "axes" in group.attrs:
             names = [_text(name) for name in group.attrs["axes"]]
             return calibration_of_axes([_vector_axis(group.get(name)) for name in names])
     return Calibration()

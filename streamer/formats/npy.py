@@ -29,7 +29,7 @@ def open_npy(path: Path, scan_shape: tuple[int, int] | None) -> RecordScan:
             )
             shape, is_fortran, dtype = reads(file)
             offset = file.tell()
-    except (OSError, ValueError, TypeError, EOFError, SyntaxError) as error:
+    except Exception as error:  # the head is a Python literal: whatever its parsing led to
         raise FileFormatError(f"{path} cannot be read as NPY: {one_line(error)}. Copy it again.") from None
     if len(shape) not in (3, 4) or is_fortran:
         order = "in Fortran order" if is_fortran else f"of {len(shape)} axes"

@@ -154,7 +154,7 @@ def choose_ring(
     first = int(np.ceil(disk_radius_px + WINDOW_MARGIN_PX))
     last = max(first + 1, int(min(limit_px, len(smooth) - 1) * 0.5))
     inner = last
-    for radius in range(first, last):
+    for radius in range(first, min(last, len(smooth) - 1)):
         if smooth[radius + 1] >= smooth[radius]:
             inner = radius
             break

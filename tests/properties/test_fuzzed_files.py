@@ -1,6 +1,7 @@
 """Files that are not what they claim: one sentence and exit code 6, in bounded memory."""
 
 import contextlib
+import io
 import tracemalloc
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from streamer.errors import FileFormatError
 from streamer.formats.open_scan import open_scan
 from streamer.formats.recording import create_recording
 from tests.fakes import scan_info
+from tests.other_files import write_dectris, write_mib
 
 RECORD = 66560
 MOST_BYTES = 96 << 20
@@ -57,6 +59,40 @@ def sparse(folder):
     return path
 
 
+def npy(folder, array, change=lambda data: data):
+    made = io.BytesIO()
+    np.save(made, array)
+    return raw(folder, change(made.getvalue()), "scan.npy")
+
+
+def hdf5(folder, change=lambda file: None):
+    with h5py.File(folder / "scan.h5", "w") as file:
+        file.create_dataset("a", data=FRAMES, chunks=(1, 4, 24, 32), compression="gzip")
+        change(file)
+    return folder / "scan.h5"
+
+
+def cut(path, n_bytes):
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    return path
+
+
+def head_of_terabytes(folder):
+    """A head that announces far more than the file, or any memory, holds."""
+    made = io.BytesIO()
+    sides = {"descr": "<f4", "fortran_order": False, "shape": (1000, 1000, 1024, 1024)}
+    np.lib.format.write_array_header_1_0(made, sides)
+    return raw(folder, made.getvalue() + bytes(5000), "scan.npy")
+
+
+def dectris_without_its_files(folder):
+    path = write_dectris(folder, FRAMES.reshape(12, 24, 32), per_file=6)
+    for data_file in folder.glob("s_data*"):
+        data_file.unlink()
+    return path
+
+
+FRAMES = np.arange(12 * 24 * 32, dtype=np.float32).reshape(3, 4, 24, 32)
 MALFORMED = {
     "empty RAW": lambda f: raw(f, b""),
     "one byte": lambda f: raw(f, b"\0"),
@@ -91,6 +127,27 @@ MALFORMED = {
     "XML in the wrong encoding": lambda f: xml(f, '<?xml version="1.0" encoding="nonsense"?><root/>'),
     "text called HDF5": lambda f: raw(f, b"no hdf5 at all", "scan.h5"),
     "HDF5 head alone": lambda f: raw(f, b"\x89HDF\r\n\x1a\n" + bytes(600), "scan.h5"),
+    "HDF5 cut": lambda f: cut(hdf5(f), 3000),
+    "HDF5 without a scan": lambda f: hdf5(f, lambda file: file.move("a", "b") or file.pop("b")),
+    "HDF5 with two scans": lambda f: hdf5(f, lambda file: file.create_dataset("b", data=FRAMES)),
+    "HDF5 of complex numbers": lambda f: hdf5(f, lambda file: file.pop("a") and file.update(c=FRAMES * 1j)),
+    "DECTRIS master alone": dectris_without_its_files,
+    "NPY cut": lambda f: npy(f, FRAMES, lambda data: data[:-100]),
+    "NPY cut within its head": lambda f: npy(f, FRAMES, lambda data: data[:60]),
+    "NPY of terabytes": head_of_terabytes,
+    "NPY of objects": lambda f: npy(f, np.full((3, 4, 24, 32), {}, object)),
+    "NPY in Fortran order": lambda f: npy(f, np.asfortranarray(FRAMES)),
+    "NPY of an image": lambda f: npy(f, FRAMES[0, 0]),
+    "NPY whose head is code": lambda f: npy(f, FRAMES, lambda data: data.replace(b"False", b"exit(")),
+    "noise called MIB": lambda f: raw(f, np.random.default_rng(0).bytes(5000), "scan.mib"),
+    "MIB cut within its first frame": lambda f: cut(
+        write_mib(f / "s.mib", FRAMES.reshape(12, 24, 32), 4), 700
+    ),
+    "noise called DM4": lambda f: raw(f, np.random.default_rng(0).bytes(5000), "scan.dm4"),
+    "noise called MRC": lambda f: raw(f, np.random.default_rng(0).bytes(5000), "scan.mrc"),
+    "noise called TIFF": lambda f: raw(f, np.random.default_rng(0).bytes(5000), "scan.tif"),
+    "noise called SER": lambda f: raw(f, np.random.default_rng(0).bytes(5000), "scan.ser"),
+    "nothing called MIB": lambda f: raw(f, b"", "scan.mib"),
     "wrong extension": lambda f: raw(f, records(12), "scan_x4_y3.doc"),
     "folder": lambda f: f,
 }
@@ -148,6 +205,28 @@ def test_a_recording_cut_anywhere_opens_or_is_refused(recording, tmp_path, where
     data = recording.read_bytes()
     cut.write_bytes(data[: where % len(data)])
     opens_or_is_refused(cut)
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """A small scan of each other kind, as bytes, and room for damaged copies."""
+    folder = tmp_path_factory.mktemp("others")
+    paths = [npy(folder, FRAMES), hdf5(folder), write_mib(folder / "s.mib", FRAMES.reshape(12, 24, 32), 4)]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["scan.npy", "scan.h5", "s.mib"]),
+    st.lists(st.tuples(st.integers(0, 6000), st.integers(1, 255)), max_size=6),
+    st.integers(1, 1 << 20),
+)
+def test_a_damaged_file_of_another_program_opens_or_is_refused(others, tmp_path, name, flips, length):
+    data = bytearray(others[name])
+    for where, mask in flips:
+        data[where % len(data)] ^= mask
+    (tmp_path / name).write_bytes(data[:length])
+    opens_or_is_refused(tmp_path / name)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
