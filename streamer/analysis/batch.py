@@ -49,7 +49,7 @@ def run_batch(
     work: Work,
     begins: Callable[[int, Path], Progress] = lambda number, source: lambda name, fraction: None,
     kind: str = "",
-    told: dict[str, Any] | None = None,
+    opened_with: dict[str, Any] | None = None,
 ) -> Iterator[ScanOutcome]:
     """Do the same to every scan; outcomes come one by one, so that no two results need be in memory.
 
@@ -65,8 +65,8 @@ def run_batch(
         Called with number (from 0) and file of a scan that is not finished; returns where its progress goes.
     kind
         As in `result_names`.
-    told
-        What `open_scan` is told beside the file.
+    opened_with
+        What `open_scan` is opened_with beside the file.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def run_batch(
     """
     for number, source in enumerate(sources):
         try:
-            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s), kind, told)
+            yield _one(source, settings_id, work, lambda n=number, s=source: begins(n, s), kind, opened_with)
         except ScanStopped:
             raise
         except LivestemError as error:
@@ -91,9 +91,9 @@ def _one(
     work: Work,
     begins: Callable[[], Progress],
     kind: str,
-    told: dict[str, Any] | None,
+    opened_with: dict[str, Any] | None,
 ) -> ScanOutcome:
-    with open_scan(source, **(told or {})) as scan:
+    with open_scan(source, **(opened_with or {})) as scan:
         checksum = scan.checksum()
         names = result_names(source, settings_id, kind)
         for path in names:

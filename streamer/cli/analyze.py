@@ -137,7 +137,7 @@ def analyze_many(
         STAGES,
         overview,
         as_json,
-        told=told,
+        opened_with=told,
     )
 
 
@@ -218,5 +218,9 @@ def _analyze_one(
 
     target = out or path.with_name(path.stem + ".result.h5")
     return run_one(
-        path, target, lambda scan, progress: analyze(scan, settings, progress, n_threads=threads), STAGES, told
+        path,
+        target,
+        lambda scan, progress: analyze(scan, settings, progress, n_threads=threads),
+        STAGES,
+        told,
     )

@@ -32,9 +32,11 @@ def is_batch(files: tuple[Path, ...]) -> bool:
 
 
 def run_one(
-    source: Path, target: Path, work: Any, stages: tuple[str, ...], told: dict[str, Any]
+    source: Path, target: Path, work: Any, stages: tuple[str, ...], opened_with: dict[str, Any]
 ) -> tuple[dict[str, Any], Any]:
-    """Do `work` to one scan, opened as `told`, and write its result; returns the summary and the result.
+    """Do `work` to one scan and write its result; returns the summary and the result.
+
+    `opened_with`: the dataset or shape that was given, as `open_scan` takes them.
 
     Errors are the command's.
     """
@@ -42,7 +44,7 @@ def run_one(
     from streamer.formats.open_scan import open_scan
 
     refuse_existing(target)
-    with open_scan(source, **told) as scan, shown(stages) as update:
+    with open_scan(source, **opened_with) as scan, shown(stages) as update:
         result = work(scan, update)
     write_result(result, target)
     return summary_of(result, source, target), result
@@ -56,7 +58,7 @@ def run_many(
     overview: Path | None,
     as_json: bool,
     kind: str = "",
-    told: dict[str, Any] | None = None,
+    opened_with: dict[str, Any] | None = None,
 ) -> int:
     """Do `work` to every scan; returns the exit code: 0, or 8 where one failed.
 
@@ -74,7 +76,7 @@ def run_many(
         One JSON object on stdout, instead of a line for each scan.
     kind
         As in `streamer.analysis.batch.result_names`.
-    told
+    opened_with
         As in `streamer.analysis.batch.run_batch`.
     """
     from streamer.analysis.batch import run_batch
@@ -86,7 +88,7 @@ def run_many(
     cards: list[str] = []
     said: list[dict[str, Any]] = []
     with _page_at_the_end(page, cards), scan_by_scan(stages, len(sources)) as (begins, told):
-        for outcome in run_batch(sources, settings_id, work, begins, kind, told):
+        for outcome in run_batch(sources, settings_id, work, begins, kind, opened_with):
             cards.append(card(outcome, page.parent))
             said.append(_summary(outcome))
             told(_line(outcome))

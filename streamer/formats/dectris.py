@@ -50,8 +50,7 @@ def find_dectris(path: Path, file: Any) -> DectrisMaster | None:
     FileFormatError
         A data file is not there, and it is not one of the last, which an aborted acquisition does not write.
     """
-    group = file.get("entry/data")
-    names = sorted(filter(_BLOCK_NAME.fullmatch, group)) if isinstance(group, h5py.Group) else []
+    names, group = dectris_names(file), file.get("entry/data")
     if not names:
         return None
     blocks, lacking = [], []
@@ -86,6 +85,12 @@ def find_dectris(path: Path, file: Any) -> DectrisMaster | None:
         dwell_s if dwell_s and 1e-9 < dwell_s < 1e4 else None,
         {key: value for key, value in said.items() if value is not None},
     )
+
+
+def dectris_names(file: Any) -> list[str]:
+    """Names of the links to data files, in order; empty where this is no master."""
+    group = file.get("entry/data")
+    return sorted(filter(_BLOCK_NAME.fullmatch, group)) if isinstance(group, h5py.Group) else []
 
 
 def _scan_shape(file: Any) -> tuple[int, int] | None:

@@ -4,18 +4,19 @@ from glob import glob, has_magic
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from streamer.errors import FileFormatError
-from streamer.formats.recording import is_recording
+from streamer.formats.hdf5 import holds_scan
 
-SCAN_SUFFIXES = (".raw", ".h5")
+SCAN_SUFFIXES = (".raw", ".h5", ".hdf5", ".hspy", ".nxs", ".emd", ".npy", ".mib", ".dm4", ".mrc")
 
 
 def find_scans(named: tuple[Path, ...]) -> list[Path]:
     """The scan files that were named, each once, in order.
 
     A folder means the scans in it, a name with ``*``, ``?`` or ``[`` those that fit (``**`` enters folders). Results,
-    and other HDF5 files that are in order and hold no scan, are left out; a damaged file is not, so that it is
+    and other HDF5 and NPY files that are in order and hold no scan, are left out; a damaged file is not, so that it is
     reported.
 
     Raises
@@ -48,10 +49,9 @@ def _scans_among(paths: list[Path], nothing: str) -> list[Path]:
 def _may_be_scan(path: Path) -> bool:
     if not path.is_file():
         return False
-    if path.suffix.lower() != ".h5" or is_recording(path):
-        return True
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            return "livestem" in file
-    except (OSError, RuntimeError):
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False).ndim in (3, 4)
+        return not h5py.is_hdf5(path) or holds_scan(path)
+    except (OSError, RuntimeError, ValueError, EOFError):
         return True  # damaged: it may have been one, and whoever tries to open it will say so

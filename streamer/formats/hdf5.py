@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import FileFormatError
 from streamer.formats.axis_scales import AxisScale, calibration_of_axes
-from streamer.formats.dectris import DectrisMaster, find_dectris
+from streamer.formats.dectris import DectrisMaster, dectris_names, find_dectris
 from streamer.formats.frame_stack import StackScan, choose_dataset, describe_stack, one_line, rectangles
 from streamer.formats.record_scan import RecordLayout, RecordScan
 from streamer.formats.scan_file import ScanFile
@@ -57,6 +57,12 @@ def open_hdf5(path: Path, dataset: str | None, scan_shape: tuple[int, int] | Non
         if isinstance(scan, StackScan):
             on_failure.pop_all()
         return scan
+
+
+def holds_scan(path: Path) -> bool:
+    """Whether an HDF5 file has an array of four axes, or is a DECTRIS master; OSError where it cannot be opened."""
+    with h5py.File(path, "r", locking=False) as file:
+        return bool(dectris_names(file)) or any(array.ndim == 4 for _, array in _datasets(file, []))
 
 
 def _opened(path: Path, file: Any, wanted: str | None, given: tuple[int, int] | None) -> ScanFile:

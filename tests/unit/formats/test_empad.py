@@ -108,7 +108,7 @@ def test_folders_and_unknown_files_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no scan")
     with pytest.raises(FileFormatError, match="is a folder"):
         open_scan(tmp_path)
-    with pytest.raises(FileFormatError, match="neither an EMPAD RAW file nor a livestem recording"):
+    with pytest.raises(FileFormatError, match=r"is of no known kind\. Expected EMPAD \.raw"):
         open_scan(tmp_path / "notes.txt")
 
 

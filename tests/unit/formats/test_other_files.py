@@ -9,6 +9,7 @@ import pytest
 
 from streamer.cli.main import run
 from streamer.errors import FileFormatError, SettingsError
+from streamer.formats.find_scans import find_scans
 from streamer.formats.open_scan import open_scan, opened_with
 from streamer.formats.record_scan import RecordScan
 from streamer.formats.scan_file import ScanFile
@@ -249,3 +250,13 @@ def test_what_says_its_shape_is_not_told_one(tmp_path):
     with pytest.raises(SettingsError, match="Leave --dataset and --scan-shape"):
         open_scan(scan.raw, scan_shape=(7, 5))
     assert run(["inspect", str(scan.raw), "--scan-shape", "7x5"]) == 2
+
+
+def test_a_folder_means_the_scans_in_it(tmp_path, data):
+    scans = [write_dectris(tmp_path, data.reshape(N, 24, 32)), write_hspy(tmp_path / "a.hspy", data)]
+    np.save(tmp_path / "scan.npy", data)
+    np.save(tmp_path / "mask.npy", data[0, 0])
+    with h5py.File(tmp_path / "no_scan.h5", "w") as file:
+        file["labels"] = data[..., 0]
+    (tmp_path / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600))
+    assert set(find_scans((tmp_path,))) == {*scans, tmp_path / "scan.npy", tmp_path / "damaged.h5"}
