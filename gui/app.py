@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from streamer.security.keys import ClientKeys
 
 FREE_PORT = "tcp://127.0.0.1:*"
-FIRST_STATE_S = 10.0
 
 
 @click.command("monitor")
@@ -48,6 +47,7 @@ def monitor_command(
 ) -> None:
     """Start an engine and watch it: the live view beside the microscope."""
     from gui.display import require_display, require_qt
+    from gui.reach_engine import from_this_computer
 
     require_display()
     require_qt()
@@ -64,7 +64,14 @@ def monitor_command(
         said = json.dumps(asdict(endpoints)) if as_json else f"Send the scan to {endpoints.listen}"
         click.echo(said)
         sys.stdout.flush()
-        _open_window(from_this_computer(endpoints), engine.exit_code, None, keys, can_simulate=keys is None)
+        _open_window(
+            from_this_computer(endpoints),
+            engine.exit_code,
+            None,
+            keys,
+            can_simulate=keys is None,
+            is_ours=True,
+        )
 
 
 @click.command("view")
@@ -87,6 +94,7 @@ def view_command(
     TARGET is a file, or tcp://host:port where an engine publishes its state.
     """
     from gui.display import prepare_snapshot, require_display, require_qt
+    from gui.reach_engine import running_engine
 
     is_engine = "://" in target
     if not is_engine:
@@ -105,7 +113,7 @@ def view_command(
         return
     arguments = ["--result", target, "--publish", FREE_PORT, "--control", FREE_PORT]
     with _child_engine(arguments) as (engine, endpoints):
-        _open_window(endpoints, engine.exit_code, picture)
+        _open_window(endpoints, engine.exit_code, picture, is_ours=True)
     _say_picture(picture, as_json)
 
 
@@ -165,69 +173,6 @@ def viewer_keys(folder: str | None) -> "ClientKeys | None":
     return load_viewer_keys(Path(folder))
 
 
-def running_engine(publish: str, control: str | None, keys: "ClientKeys | None" = None) -> "Endpoints":
-    """Both endpoints of an engine of which the published one is known: its state says the other.
-
-    Raises
-    ------
-    EngineUnreachable
-        No engine publishes there.
-    SettingsError
-        The endpoint is not one of ZeroMQ.
-    """
-    import zmq
-
-    from gui.engine_process import Endpoints
-    from streamer.errors import EngineUnreachable, SettingsError, WireError
-    from streamer.security.curve import protect_client
-    from streamer.wire.control import decode
-
-    if control is not None:
-        return Endpoints(publish, control)
-    context = zmq.Context()
-    try:
-        states = context.socket(zmq.SUB)
-        states.setsockopt(zmq.SUBSCRIBE, b"")
-        protect_client(states, keys)
-        states.connect(publish)
-        if not states.poll(int(FIRST_STATE_S * 1000)):
-            raise EngineUnreachable(
-                f"No engine publishes at {publish} (waited {FIRST_STATE_S:g} s). "
-                "Check the address and the keys, or start one with `livestem serve`."
-            )
-        told = decode(states.recv_multipart()).header["endpoints"]["control"]
-    except zmq.ZMQError as error:
-        raise SettingsError(f"{publish} is no endpoint: {error}. Expected tcp://host:port.") from None
-    except (WireError, KeyError, TypeError):
-        raise EngineUnreachable(
-            f"What publishes at {publish} is no livestem engine of this version."
-        ) from None
-    finally:
-        context.destroy(linger=0)
-    return Endpoints(publish, reachable_control(publish, told))
-
-
-def reachable_control(publish: str, told: str) -> str:
-    """The control endpoint as seen from here: a wildcard host is that of the published endpoint."""
-    scheme, _, rest = told.partition("://")
-    host, _, port = rest.rpartition(":")
-    if host not in ("*", "0.0.0.0", "[::]"):
-        return told
-    return f"{scheme}://{publish.partition('://')[2].rpartition(':')[0]}:{port}"
-
-
-def from_this_computer(endpoints: "Endpoints") -> "Endpoints":
-    """Endpoints of an engine that runs here: one bound to every address is reached by loopback."""
-    from dataclasses import replace
-
-    here = "tcp://127.0.0.1:0"
-    return replace(
-        endpoints,
-        publish=reachable_control(here, endpoints.publish),
-        control=reachable_control(here, endpoints.control),
-    )
-
-
 @contextmanager
 def _child_engine(arguments: list[str]) -> Iterator[tuple["EngineProcess", "Endpoints"]]:
     """An engine of our own; at the end its input is closed, and what it still does is said."""
@@ -255,6 +200,7 @@ def _child_feed(
         yield
         return
     from gui.feed_process import FeedProcess
+    from gui.reach_engine import reachable_control
 
     listen = reachable_control("tcp://127.0.0.1:0", endpoints.listen or "")
     feed = FeedProcess(Path(folder), listen, keys, silence)
@@ -272,8 +218,12 @@ def _open_window(
     keys: "ClientKeys | None" = None,
     *,
     can_simulate: bool = False,
+    is_ours: bool = False,
 ) -> None:
-    """Open the window on an engine until it is closed; or draw it to `picture`."""
+    """Open the window on an engine until it is closed; or draw it to `picture`.
+
+    The window of an engine that `is_ours`, a child of this process, is in charge of it where nobody else is.
+    """
     import faulthandler
     import signal
     import threading
@@ -282,6 +232,7 @@ def _open_window(
 
     from gui import theme
     from gui.errors_shown import ErrorReports
+    from gui.greeting import Greeting
     from gui.kernels.splat import warm_splat
     from gui.main_window import MainWindow
     from gui.refresh import RefreshThread
@@ -298,7 +249,8 @@ def _open_window(
     app = QtWidgets.QApplication(["livestem"])
     remembered = Remembered() if picture is None else None
     theme.apply(app, remembered.theme if remembered else theme.Theme.DARK)
-    refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys)
+    greeting = Greeting(takes_free=is_ours)
+    refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys, greeting=greeting)
     refresh.start()
     window = MainWindow(refresh, errors, remembered, can_simulate=can_simulate)
     try:

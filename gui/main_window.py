@@ -10,6 +10,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from gui.actions import add_actions
 from gui.charge import Charge
 from gui.errors_shown import ErrorReports
+from gui.in_charge import InCharge
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
 from gui.panes import Panes, Slot
@@ -63,6 +64,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._ticks: list[float] = []
         self.charge = Charge(self)
         self._actions = add_actions(self, self._slots())
+        self.in_charge = InCharge(source, self._actions)
         self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
         self.panes.cluster_map.can_simulate = can_simulate
@@ -134,6 +136,7 @@ class MainWindow(QtWidgets.QMainWindow):
             self._source.want_pattern(None)
             self._source.want_compared(None)
         self._attempt("controls", lambda: self.charge.follow(snapshot), None)
+        self._attempt("line of who is in charge", lambda: self.in_charge.follow(snapshot), None)
         drawn_from = (
             snapshot.sequence,
             self._selection,
@@ -232,6 +235,7 @@ class MainWindow(QtWidgets.QMainWindow):
         column.setSpacing(4)
         column.addWidget(self.header)
         column.addWidget(self.banner)
+        column.addWidget(self.in_charge.line)
         column.addWidget(self.charge.panel)
         column.addWidget(self.panes, 1)
         column.addWidget(self.status_line)

@@ -16,6 +16,7 @@ from typing import Any
 
 import zmq
 
+from gui.greeting import Greeting
 from gui.presenters.snapshot import (
     Answer,
     Link,
@@ -31,6 +32,7 @@ from streamer.client import EngineClient
 from streamer.errors import EngineUnreachable, LivestemError, WireError
 from streamer.model import EngineState
 from streamer.security.keys import ClientKeys
+from streamer.wire.control import ControlVersionError
 
 logger = logging.getLogger("livestem.window")
 
@@ -86,6 +88,8 @@ class RefreshThread:
         Seconds that only go forward.
     keys
         For an engine that was started with keys.
+    greeting
+        Says to the engine who watches.
     """
 
     def __init__(
@@ -95,8 +99,10 @@ class RefreshThread:
         engine_exit_code: Callable[[], int | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         keys: ClientKeys | None = None,
+        greeting: Greeting | None = None,
     ) -> None:
         self._keys = keys
+        self._greeting = greeting or Greeting()
         self._publish_endpoint, self._control_endpoint = publish, control
         self._engine_exit_code = engine_exit_code
         self._clock = clock
@@ -172,7 +178,9 @@ class RefreshThread:
                     publish, control = self._publish_endpoint, self._control_endpoint
                     with EngineClient(publish, control, context, self._keys) as client:
                         self._follow(client)
-                except EngineUnreachable:
+                except (EngineUnreachable, ControlVersionError) as error:
+                    if isinstance(error, ControlVersionError):
+                        self._notify(str(error))
                     self._lose_engine()
                     self._stopping.wait(RETRY_S)
         except Exception as error:
@@ -182,6 +190,7 @@ class RefreshThread:
 
     def _follow(self, client: EngineClient) -> None:
         self._accept(client.state(timeout_s=ANSWER_S))
+        self._greeting.begin()
         heard_at = self._clock()
         while not self._stopping.is_set():
             state = self._newest_state(client)
@@ -190,6 +199,9 @@ class RefreshThread:
             if state is not None:
                 heard_at = self._clock()
                 self._accept(state)
+            known = self._greeting.follow(client)
+            if any(getattr(self._snapshot, name) != value for name, value in known.items()):
+                self._publish(**known)
             self._send_requests(client)
             self._answer_pattern(client, again=state is not None)
             if self._clock() >= self._pull_not_before:

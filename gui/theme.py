@@ -144,6 +144,8 @@ QTabBar::tab:focus {{ border-color: {now.curve}; }}
 QSplitter::handle {{ background: {now.window}; }}
 QFrame#banner {{ background: {now.banner}; border: 1px solid #B4501B; border-radius: 4px; }}
 QFrame#banner[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
+QFrame#in_charge {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 4px; }}
+QFrame#in_charge[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
 QLineEdit, QComboBox {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 3px; padding: 2px; }}
 QLineEdit:focus, QComboBox:focus {{ border-color: {now.curve}; }}
 QPlainTextEdit, QTableWidget {{ background: {now.panel}; border: none; }}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from streamer.errors import EngineUnreachable, LivestemError, WireError
 from streamer.security.curve import protect_client
 from streamer.security.keys import ClientKeys
-from streamer.wire.control import ControlMessage, NamedArray, decode, encode
+from streamer.wire.control import ControlMessage, ControlVersionError, NamedArray, decode, encode
 
 DEFAULT_TIMEOUT_S = 5.0
 EDIT_TIMEOUT_S = 120.0
@@ -52,7 +52,8 @@ class EngineClient:
         self._control_endpoint = control
         self._states = self._context.socket(zmq.SUB)
         self._states.setsockopt(zmq.LINGER, 0)
-        self._states.setsockopt(zmq.RCVHWM, 16)
+        # The newest state takes the place of one that was not read.
+        self._states.setsockopt(zmq.CONFLATE, 1)
         self._states.setsockopt(zmq.SUBSCRIBE, b"")
         protect_client(self._states, keys)
         self._states.connect(publish)
@@ -110,6 +111,8 @@ class EngineClient:
         ------
         EngineUnreachable
             No reply within `timeout_s`.
+        ControlVersionError
+            The engine speaks another version of the protocol.
         LivestemError
             The engine answered that it cannot do this; its sentence is the message.
         """
@@ -169,6 +172,8 @@ class EngineClient:
         """Take one reply; that of a submitted request is kept for `replies`."""
         try:
             message = decode(self._requests.recv_multipart())
+        except ControlVersionError:
+            raise
         except WireError:
             return None, None
         request_id = message.header.get("id")
@@ -194,6 +199,40 @@ class EngineClient:
     def health(self, timeout_s: float = DEFAULT_TIMEOUT_S) -> dict[str, Any]:
         """Whether the engine is well: ``ok``, ``why`` not, and the facts that monitoring asks for."""
         return self.request("health", timeout_s=timeout_s).header["health"]
+
+    def hello(
+        self,
+        name: str,
+        token: str | None = None,
+        takes_free: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> dict[str, Any]:
+        """Say who is here: at first, and then once a second, or the right to change things falls free after 6 s.
+
+        With `takes_free` it is taken where nobody has it. Returns ``viewer`` (the number that others know this one by),
+        ``token`` (to be said the next time, by which the engine knows this viewer again after a broken connection) and
+        ``may_change``.
+        """
+        reply = self.request(
+            "hello", timeout_s=timeout_s, name=name, token=token, takes_free=takes_free
+        ).header
+        return {key: reply[key] for key in ("viewer", "token", "may_change")}
+
+    def take_charge(self) -> None:
+        """Be the one who changes things: at once where nobody is, else by asking; the state says what comes of it."""
+        self.request("take_charge")
+
+    def hand_over(self, to: int | None = None) -> None:
+        """Grant the right to whoever asked for it, or to the viewer of that number."""
+        self.request("hand_over", to=to)
+
+    def keep_charge(self) -> None:
+        """Refuse whoever asked for the right."""
+        self.request("keep_charge")
+
+    def leave_charge(self) -> None:
+        """Give the right up, or take back a request for it."""
+        self.request("leave_charge")
 
     def get(self, names: list[str], since: dict[str, int] | None = None) -> dict[str, NamedArray]:
         """Arrays by name; those whose version is still that in `since`, and those that do not exist, are left out."""

@@ -6,6 +6,7 @@ Pure functions from state and wishes to drafts and requests; a refused wish beco
 from dataclasses import dataclass, field, replace
 
 from gui.presenters import texts
+from gui.presenters.in_charge import why_watching
 from gui.presenters.snapshot import Answer, Link, Request, Snapshot
 from gui.presenters.status import EngineStatus
 from gui.presenters.tree_layout import path_to_root
@@ -76,7 +77,7 @@ SETTING = (
 def possible(snapshot: Snapshot, node_id: int | None, has_region: bool) -> Possible:
     """Which actions work: values can be set in every state, the tree changes where there is a result at rest."""
     status = snapshot.status
-    if snapshot.link is not Link.CONNECTED or status.read_only or status.scan is None:
+    if snapshot.link is not Link.CONNECTED or status.scan is None or why_watching(snapshot):
         return Possible()
     names: set[str] = set()
     if status.in_force.get("inner_px") is not None:
@@ -108,8 +109,8 @@ def why_not(snapshot: Snapshot) -> str:
     status = snapshot.status
     if snapshot.link is not Link.CONNECTED:
         return texts.CHARGE_NO_ENGINE
-    if status.read_only:
-        return texts.CHARGE_READ_ONLY
+    if watching := why_watching(snapshot):
+        return watching
     if status.state in (EngineState.RUNNING, EngineState.DRAINING):
         return texts.CHARGE_SCANNING
     if status.state is EngineState.ANALYSING:

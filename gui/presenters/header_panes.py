@@ -3,6 +3,7 @@
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import scan_scale
+from gui.presenters.in_charge import why_watching
 from gui.presenters.numbers import count, duration, free_space, rate
 from gui.presenters.phase import FAULTS, Phase, phase_of
 from gui.presenters.selection import Selection
@@ -20,7 +21,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
     phase = phase_of(snapshot)
     icon, word = texts.PILLS[phase]
     fraction = scanned_fraction(status, phase)
-    connected = snapshot.link is Link.CONNECTED
+    may_act = snapshot.link is Link.CONNECTED and not why_watching(snapshot)
     return HeaderView(
         phase=phase,
         icon=icon,
@@ -36,9 +37,9 @@ def header_view(snapshot: Snapshot) -> HeaderView:
         severity=_severity(status, phase),
         fraction=fraction,
         progress=texts.progress_text(phase, status, fraction),
-        can_stop=connected and status.state is EngineState.RUNNING,
-        can_analyze=connected and _can_analyze(status),
-        can_cancel=connected and status.state is EngineState.ANALYSING,
+        can_stop=may_act and status.state is EngineState.RUNNING,
+        can_analyze=may_act and _can_analyze(status),
+        can_cancel=may_act and status.state is EngineState.ANALYSING,
     )
 
 

@@ -85,7 +85,8 @@ class Snapshot:
     """Everything known of the engine at one moment; `sequence` counts up with every new one.
 
     ``reset`` counts the scans and engines seen: what was memorised of arrays counts only within one. ``answers``
-    holds the newest answer of every slot, ``n_waiting`` the requests that are not answered yet.
+    holds the newest answer of every slot, ``n_waiting`` the requests that are not answered yet. ``viewer`` is the
+    number that the engine knows this window by, None where it does not.
     """
 
     sequence: int = 0
@@ -102,6 +103,8 @@ class Snapshot:
     notice: Notice | None = None
     answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
     n_waiting: int = 0
+    viewer: int | None = None
+    may_change: bool = True
 
     def version(self, name: str) -> tuple[int, int]:
         """Identity of an array for memos: (reset, version), version -1 where it does not exist."""

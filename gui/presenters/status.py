@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from gui.presenters.viewers import Viewers, viewers_of
 from streamer.model import (
     Calibration,
     ClusterNode,
@@ -71,6 +72,7 @@ class EngineStatus:
     edits: Edits | None = None
     source: Source | None = None
     read_only: bool = False
+    viewers: Viewers | None = None
     tree: tuple[ClusterNode, ...] = ()
     momentum_tree: tuple[ClusterNode, ...] = ()
     array_versions: dict[str, int] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class EngineStatus:
             edits=_edits(values.get("edits")),
             source=_source(values.get("source")),
             read_only=bool(values.get("read_only")),
+            viewers=viewers_of(values),
             tree=_nodes(values.get("tree")),
             momentum_tree=_nodes(values.get("momentum_tree")),
             array_versions=dict(values.get("array_versions") or {}),

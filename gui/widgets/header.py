@@ -77,10 +77,10 @@ class Header(QtWidgets.QWidget):
 def action_button(action: QtWidgets.QAction) -> QtWidgets.QPushButton:
     """A button that does what the action does, and is on when the action is."""
     button = QtWidgets.QPushButton(action.text())
-    button.setToolTip(f"{action.toolTip()} ({action.shortcut().toString()})")
 
     def follow() -> None:
         button.setEnabled(action.isEnabled())
+        button.setToolTip(f"{action.toolTip()} ({action.shortcut().toString()})")
 
     button.clicked.connect(action.trigger)
     action.changed.connect(follow)

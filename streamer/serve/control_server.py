@@ -19,15 +19,28 @@ from streamer.live.snapshot import LiveSnapshot
 from streamer.security.curve import VIEW, may_change, protect_server
 from streamer.security.endpoints import bind
 from streamer.security.keys import EngineKeys
+from streamer.serve.in_charge import CHARGE_METHODS, InCharge
 from streamer.serve.job_progress import JobProgress
 from streamer.serve.on_demand import mean_pattern, virtual_image
 from streamer.serve.reading import Reading, cancelled
-from streamer.wire.control import ControlMessage, NamedArray, decode, encode
+from streamer.wire.control import (
+    VERSION,
+    ControlMessage,
+    ControlVersionError,
+    NamedArray,
+    decode,
+    encode,
+    request_number,
+)
 
 MAX_REQUEST_BYTES = 64 << 20
+MAX_REQUESTS_AT_ONCE = 64
+"""Answered before the engine does something else again, however many come."""
+MAX_REPLIES_WAITING = 16
+"""For a viewer that does not read them; further ones are dropped, so that it costs bounded memory."""
 MAX_JOBS = 8
 READING_METHODS = frozenset(
-    {"state", "get", "pattern", "mean_pattern", "virtual_image", "health", "preview", "preview_mask"}
+    {"hello", "state", "get", "pattern", "mean_pattern", "virtual_image", "health", "preview", "preview_mask"}
 )
 """What a reader may ask for. Everything else counts as changing something, also what is added later."""
 EDIT_METHODS = frozenset(
@@ -125,8 +138,11 @@ class ControlServer:
         self._socket = context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 200)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_REQUEST_BYTES)
+        self._socket.setsockopt(zmq.SNDHWM, MAX_REPLIES_WAITING)
+        self._socket.setsockopt(zmq.RCVHWM, MAX_REQUESTS_AT_ONCE)
         protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)
+        self.in_charge = InCharge()
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="livestem-on-demand")
         self._jobs: list[_Job] = []
         self._reading: Reading | None = None
@@ -134,7 +150,9 @@ class ControlServer:
     def serve(self, timeout_s: float) -> None:
         """Answer what has come; wait at most `timeout_s` for the first request."""
         wait_ms = int(timeout_s * 1000)
-        while self._socket.poll(wait_ms):
+        for _ in range(MAX_REQUESTS_AT_ONCE):
+            if not self._socket.poll(wait_ms):
+                break
             wait_ms = 0
             # Not copied: a frame says which key its connection proved to hold.
             identity, *frames = self._socket.recv_multipart(copy=False)
@@ -171,6 +189,9 @@ class ControlServer:
     def _answer(self, identity: bytes, frames: list[zmq.Frame]) -> None:
         try:
             message = decode([frame.bytes for frame in frames])
+        except ControlVersionError as error:
+            self._refuse(identity, request_number(frames[0].bytes), str(error), versions=[VERSION])
+            return
         except WireError as error:
             self._refuse(identity, 0, str(error))
             return
@@ -181,35 +202,48 @@ class ControlServer:
             )
             return
         try:
-            self._check_right(message.header.get("method"), frames[0])
-            self._dispatch(identity, request_id, message)
+            self._check_right(identity, message.header.get("method"), frames[0])
+            self._dispatch(identity, request_id, message, frames[0])
         except LivestemError as error:
             self._refuse(identity, request_id, str(error))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             self._refuse(identity, request_id, str(_unusable(error)))
 
-    def _check_right(self, method: Any, frame: zmq.Frame) -> None:
-        """Refuse to change anything for somebody who may only read."""
+    def _why_only_reading(self, frame: zmq.Frame) -> str:
+        if self._read_only:
+            return "this engine was started with --read-only"
+        if self._security is not None and not may_change(self._security, frame):
+            return "this viewer's key may only read"
+        return ""
+
+    def _check_right(self, identity: bytes, method: Any, frame: zmq.Frame) -> None:
+        """Refuse to change anything for somebody who may only read, or while another viewer is in charge."""
         if isinstance(method, str) and method in READING_METHODS:
             return
-        if self._read_only:
-            why = "this engine was started with --read-only"
-        elif self._security is not None and not may_change(self._security, frame):
-            why = "this viewer's key may only read"
-        else:
+        why = self._why_only_reading(frame)
+        if not why:
+            if method not in CHARGE_METHODS:
+                self.in_charge.check_change(identity, str(method))
             return
         raise LivestemError(
             f"Request '{method}' was refused: {why}. Expected one of {', '.join(sorted(READING_METHODS))}. "
             "Ask whoever runs the engine. Nothing was changed."
         )
 
-    def _dispatch(self, identity: bytes, request_id: int, message: ControlMessage) -> None:
+    def _dispatch(self, identity: bytes, request_id: int, message: ControlMessage, frame: zmq.Frame) -> None:
         method, params = message.header.get("method"), dict(message.header.get("params") or {})
         served = self._served
         if method == "state":
             self._reply(identity, request_id, (), state=served.state_object())
         elif method == "health":
             self._reply(identity, request_id, (), health=served.health())
+        elif method == "hello":
+            can_change = not self._why_only_reading(frame)
+            said = (params.get("name"), params.get("token"), can_change, params.get("takes_free") is True)
+            self._reply(identity, request_id, (), **self.in_charge.hello(identity, *said))
+        elif method in CHARGE_METHODS:
+            self.in_charge.answer(identity, method, params)
+            self._reply(identity, request_id, ())
         elif method == "get":
             self._reply(identity, request_id, self._arrays(params))
         elif method == "pattern":
@@ -319,10 +353,9 @@ class ControlServer:
             identity, ControlMessage({"type": "reply", "id": request_id, "ok": True, **fields}, arrays)
         )
 
-    def _refuse(self, identity: bytes, request_id: int, sentence: str) -> None:
-        self._send(
-            identity, ControlMessage({"type": "reply", "id": request_id, "ok": False, "error": sentence})
-        )
+    def _refuse(self, identity: bytes, request_id: int, sentence: str, **fields: Any) -> None:
+        header = {"type": "reply", "id": request_id, "ok": False, "error": sentence, **fields}
+        self._send(identity, ControlMessage(header))
 
     def _send(self, identity: bytes, message: ControlMessage) -> None:
         try:

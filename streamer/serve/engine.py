@@ -287,7 +287,8 @@ class Engine:
 
     def state_object(self) -> dict[str, Any]:
         """The published state (docs/protocol.md, part 2)."""
-        return state_fields(self, self._receiver.status, self._clock())
+        fields = state_fields(self, self._receiver.status, self._clock())
+        return {**fields, **self._control.in_charge.fields()}
 
     def health(self) -> dict[str, Any]:
         """Whether all is well (docs/protocol.md, part 2)."""

@@ -27,7 +27,7 @@ MAX_SUBSCRIPTION_BYTES = 4096
 
 
 class Publisher:
-    """The PUB socket. A slow or lost viewer costs nothing: its messages are dropped.
+    """The PUB socket. A slow or lost viewer costs nothing: of what waits for it, the newest state alone is kept.
 
     With `security`, only viewers and readers on its list receive anything.
     """
@@ -40,7 +40,8 @@ class Publisher:
     ) -> None:
         self._socket = context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.LINGER, 200)
-        self._socket.setsockopt(zmq.SNDHWM, 16)
+        # One state waits for each viewer, and a newer one takes its place. A state is one frame: see `encode`.
+        self._socket.setsockopt(zmq.CONFLATE, 1)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_SUBSCRIPTION_BYTES)
         protect_server(self._socket, security, VIEW)
         self.endpoint = bind(self._socket, endpoint)

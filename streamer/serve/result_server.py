@@ -192,6 +192,7 @@ class ResultServer:
             "worker_pids": [],
             "source": {"path": self._source, "is_there": self._scan is not None},
             **self._hand.fields(self._control.reading_progress),
+            **self._control.in_charge.fields(),
         }
 
     def _keep_records(self, records: list[dict[str, Any]]) -> None:

@@ -20,6 +20,10 @@ MAX_ARRAY_BYTES = 2 << 30
 ALLOWED_DTYPES = frozenset({"bool", "uint8", "uint16", "uint32", "int32", "int64", "float32", "float64"})
 
 
+class ControlVersionError(WireError):
+    """The other side speaks another version of this protocol."""
+
+
 @dataclass(frozen=True)
 class NamedArray:
     """One array of a message: its name, its version (a counter, 0 where it has none), and small facts about it."""
@@ -81,8 +85,10 @@ def decode(frames: list[bytes] | list[memoryview]) -> ControlMessage:
 
     Raises
     ------
+    ControlVersionError
+        The message is of another version.
     WireError
-        The message is not one of ours, or of another version.
+        It is not one of ours.
     """
     if not frames:
         raise WireError("Empty control message. Expected a JSON header.")
@@ -95,15 +101,24 @@ def decode(frames: list[bytes] | list[memoryview]) -> ControlMessage:
     if not isinstance(header, dict) or not isinstance(header.get("type"), str):
         raise WireError("Control header is not an object with a type.")
     if header.get("version") != VERSION:
-        raise WireError(
-            f"Control protocol version {header.get('version')!r}; this side speaks {VERSION}. "
-            "Install the same version of livestem on both sides."
+        raise ControlVersionError(
+            f"The other side speaks version {header.get('version')!r} of the control protocol, this side version "
+            f"{VERSION}. Install the same version of livestem on both sides. Nothing else is affected."
         )
     described = header.pop("arrays", [])
     if not isinstance(described, list) or len(described) != len(frames) - 1 or len(described) > MAX_ARRAYS:
         raise WireError("Control header and number of arrays disagree.")
     arrays = tuple(_decode_array(entry, raw) for entry, raw in zip(described, frames[1:], strict=True))
     return ControlMessage(header, arrays)
+
+
+def request_number(raw: bytes) -> int:
+    """The id in the header of a request that cannot be used otherwise, so that its sender knows it; else 0."""
+    try:
+        number = json.loads(raw).get("id")
+    except (ValueError, RecursionError, AttributeError):
+        return 0
+    return number if isinstance(number, int) and not isinstance(number, bool) else 0
 
 
 def _decode_array(entry: Any, raw: bytes | memoryview) -> NamedArray:

@@ -96,7 +96,9 @@ def test_the_window_opens_with_keys_and_not_without(keys, tmp_path):
             done = run("view", target, "--keys", keys / who, "--snapshot", picture)
             assert done.returncode == 0, done.stderr
             assert picture.stat().st_size > 10_000
-        refused(9, "No engine publishes", "view", target, "--snapshot", tmp_path / "never.png")
+        refused(9, "wants a key and none was given", "view", target, "--snapshot", tmp_path / "never.png")
+        stranger = ("--keys", keys / "stranger", "--snapshot", tmp_path / "never.png")
+        refused(9, "does not know this key", "view", target, *stranger)
     assert not (tmp_path / "never.png").exists()
 
 

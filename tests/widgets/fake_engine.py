@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import zmq
 
-from streamer.wire.control import ControlMessage, NamedArray, decode, encode
+from streamer.wire.control import VERSION, ControlMessage, NamedArray, decode, encode
 
 PUBLISH_S = 0.05
 
@@ -55,10 +55,10 @@ class FakeEngine:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._pub.send_multipart(encode(ControlMessage({"type": "state", **self._state()})))
+            self._pub.send_multipart(_sent(ControlMessage({"type": "state", **self._state()})))
             while self._router.poll(int(PUBLISH_S * 1000)):
                 identity, *frames = self._router.recv_multipart()
-                self._router.send_multipart([identity, *encode(self._answer(decode(frames)))])
+                self._router.send_multipart([identity, *_sent(self._answer(decode(frames)))])
 
     def _state(self) -> dict[str, Any]:
         state, arrays = self._shown
@@ -70,7 +70,9 @@ class FakeEngine:
         method, params = request.header["method"], request.header["params"]
         reply: dict[str, Any] = {"type": "reply", "id": request.header["id"], "ok": True}
         given: tuple[NamedArray, ...] = ()
-        if method == "state":
+        if method == "hello":  # an engine of before there were viewers by name
+            reply |= {"ok": False, "error": "Request 'hello' is unknown to this engine."}
+        elif method == "state":
             reply["state"] = self._state()
         elif method == "get":
             arrays = self._shown[1]
@@ -93,3 +95,9 @@ class FakeEngine:
             if self.refusal:
                 reply |= {"ok": False, "error": self.refusal}
         return ControlMessage(reply, given)
+
+
+def _sent(message: ControlMessage) -> list:
+    """The frames of a message, as an engine of `VERSION` sends it."""
+    header, *arrays = encode(message)
+    return [header.replace(b'"version":1,"arrays"', b'"version":%d,"arrays"' % VERSION), *arrays]

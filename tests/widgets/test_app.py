@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from gui import app
-from gui.app import monitor_command, reachable_control, running_engine, view_command
+from gui import app, reach_engine
+from gui.app import monitor_command, view_command
 from gui.display import require_qt
 from gui.engine_process import Endpoints, EngineProcess, EngineStartError
 from gui.feed_process import FeedProcess
+from gui.reach_engine import reachable_control, running_engine
 from streamer.errors import EngineUnreachable, FileFormatError, LivestemError, SettingsError
 from streamer.security.keys import load_client_keys, make_keys
 
@@ -87,8 +88,8 @@ def started(monkeypatch):
             Endpoints("tcp://0.0.0.0:2", "tcp://*:3", "tcp://0.0.0.0:1"),
         )
 
-    def open_window(endpoints, exit_code, picture, keys, *, can_simulate):
-        seen["endpoints"], seen["keys"] = endpoints, keys
+    def open_window(endpoints, exit_code, picture, keys, *, can_simulate, is_ours):
+        seen["endpoints"], seen["keys"], seen["is_ours"] = endpoints, keys, is_ours
 
     monkeypatch.setattr(app, "_child_engine", child_engine)
     monkeypatch.setattr(app, "_open_window", open_window)
@@ -107,12 +108,13 @@ def test_monitor_hands_its_keys_to_engine_and_window_and_reaches_an_open_engine_
 
 def test_monitor_hands_on_that_insecure_was_said(started):
     assert run(monitor_command, "--insecure") is None
+    assert started["is_ours"], "the window of monitor is in charge from the start"
     assert started["arguments"] == ["--insecure"]
     assert started["keys"] is None
 
 
 def test_where_nobody_publishes_view_ends_with_9(monkeypatch):
-    monkeypatch.setattr(app, "FIRST_STATE_S", 0.1)
+    monkeypatch.setattr(reach_engine, "FIRST_STATE_S", 0.1)
     with pytest.raises(EngineUnreachable, match="No engine publishes at") as caught:
         running_engine("tcp://127.0.0.1:9", None)
     assert caught.value.exit_code == 9
@@ -126,13 +128,19 @@ def test_an_endpoint_that_is_none_ends_with_2():
 @pytest.mark.parametrize(
     ("told", "reached"),
     [
-        ("tcp://127.0.0.1:5", "tcp://127.0.0.1:5"),
+        ("tcp://scope.lab:5", "tcp://scope.lab:5"),
         ("tcp://*:5", "tcp://scope.lab:5"),
         ("tcp://0.0.0.0:5", "tcp://scope.lab:5"),
     ],
 )
 def test_a_wildcard_control_endpoint_is_on_the_host_that_publishes(told, reached):
     assert reachable_control("tcp://scope.lab:4", told) == reached
+
+
+def test_an_engine_elsewhere_that_takes_requests_on_its_own_computer_alone_is_one_sentence():
+    with pytest.raises(EngineUnreachable, match=r"--control tcp://0\.0\.0\.0:5"):
+        reachable_control("tcp://scope.lab:4", "tcp://127.0.0.1:5")
+    assert reachable_control("tcp://localhost:4", "tcp://127.0.0.1:5") == "tcp://127.0.0.1:5"
 
 
 def test_qt_libraries_that_are_there_need_no_word():

@@ -9,9 +9,11 @@ from pyqtgraph.Qt import QtGui
 
 from gui import refresh as refresh_module
 from gui.presenters.snapshot import Link
+from gui.reach_engine import running_engine
 from gui.refresh import RefreshThread
 from gui.snapshot_picture import draw_snapshot, is_loaded
 from streamer.errors import EngineUnreachable
+from streamer.wire import control
 from tests.widgets.fake_scan import FakeScan, phases
 
 SMALL = {"scan_shape": (40, 56)}
@@ -120,6 +122,22 @@ def test_an_engine_of_another_version_is_said_and_harms_nothing(qtbot, start_eng
     refresh = follow(engine)
     qtbot.waitUntil(lambda: refresh.latest().notice is not None, timeout=5000)
     assert "same version" in refresh.latest().notice.text
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_an_engine_that_speaks_another_protocol_is_named_in_one_sentence(
+    qtbot, start_engine, follow, monkeypatch, version
+):
+    engine = start_engine(*phases(**SMALL)["scanning"])
+    monkeypatch.setattr("tests.widgets.fake_engine.VERSION", version)
+    refresh = follow(engine)
+    qtbot.waitUntil(lambda: refresh.latest().notice is not None, timeout=5000)
+    assert f"speaks version {version} of the control protocol" in refresh.latest().notice.text
+    with pytest.raises(EngineUnreachable, match=f"version {version} of the control protocol") as caught:
+        running_engine(engine.publish, None)
+    assert caught.value.exit_code == 9
+    monkeypatch.setattr("tests.widgets.fake_engine.VERSION", control.VERSION)
+    qtbot.waitUntil(lambda: refresh.latest().link is Link.CONNECTED, timeout=5000)
 
 
 @pytest.mark.parametrize("phase", ["waiting", "scanning", "analysing", "done", "fault"])
