@@ -24,6 +24,7 @@ class HandshakeWatch:
 
     def __exit__(self, *_: object) -> None:
         self._socket.disable_monitor()
+        self._monitor.close(0)
 
     def refusal(self) -> str:
         """Why the other side was not believed, or did not let us in, in a sentence; "" as far as nothing failed.
@@ -43,16 +44,14 @@ class HandshakeWatch:
                 f"The engine at {where} does not know this key. Expected one of its allowed/viewers or "
                 "allowed/readers. Copy the public *.key file there and start the engine again."
             )
-        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and self._has_keys:
+        # Which of the other two events comes depends on which side is quicker: they are told alike.
+        if self._has_keys:
             return (
-                f"What answers at {where} is not the engine whose engine.key is here. Nothing was sent to it. "
-                "Check the address, or get the engine.key of that engine."
+                f"What answers at {where} is not the engine whose engine.key is here, or it uses no keys. Nothing was "
+                "sent to it. Check the address, get the engine.key of that engine, or leave --keys out."
             )
-        if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-            if self._has_keys:
-                return f"The engine at {where} uses no keys. Start it with --keys, or leave --keys out here."
-            return (
-                f"The engine at {where} wants a key and none was given. Expected --keys DIR with engine.key and "
-                "viewer.key_secret or reader.key_secret; whoever runs the engine makes them with `livestem keys`."
-            )
-        return f"What answers at {where} is no livestem engine. Check the address."
+        return (
+            f"What answers at {where} wants a key and none was given. Expected --keys DIR with engine.key and "
+            "viewer.key_secret or reader.key_secret; whoever runs the engine makes them with `livestem keys`. "
+            "If that is no livestem engine, check the address."
+        )
