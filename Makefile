@@ -6,6 +6,7 @@ PHYSICS_VENV := .venv-physics
 HYPERSPY_VENV := .venv-hyperspy
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
+WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop test-interop bench-physics clean
@@ -14,7 +15,7 @@ demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
 
 test: setup
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # Mouse and keys on a virtual X display instead of offscreen.
 test-xvfb: setup

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import random
 import signal
+import socket
 import time
 import uuid
 from pathlib import Path
@@ -17,6 +19,7 @@ from streamer.model import ScanInfo
 from tests.fakes import MemoryScan
 from tests.system.commands import engine
 
+ENDPOINTS = ("listen", "publish", "control")
 SHAPE, DETECTOR = (12, 16), (48, 40)
 N_FRAMES = SHAPE[0] * SHAPE[1]
 
@@ -32,12 +35,25 @@ def make_scan(shape=SHAPE, detector=DETECTOR, dtype="float32", seed=0, **changes
     return MemoryScan(frames, info)
 
 
+def endpoints_of_our_own() -> dict[str, str]:
+    """Free now, and below the ports that a system hands out: nobody is given one while the engine is away."""
+    found = {}
+    with contextlib.ExitStack() as stack:
+        while len(found) < len(ENDPOINTS):
+            port = random.SystemRandom().randrange(20_000, 32_000)
+            tried = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                tried.bind(("127.0.0.1", port))
+                found[ENDPOINTS[len(found)]] = f"tcp://127.0.0.1:{port}"
+    return found
+
+
 class Station:
     """An engine process that keeps its endpoints from one life to the next; a context manager."""
 
     def __init__(self, folder: Path, *options: object) -> None:
         self.folder, self.options = folder, ("--no-analyze", *options)
-        self.running, self._endpoints = None, None
+        self.running, self._endpoints = None, endpoints_of_our_own()
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
@@ -49,11 +65,10 @@ class Station:
 
     def start(self, *options: object, code: str | None = None) -> None:
         """Start, at the same endpoints as before."""
-        again = [f"--{name}={end}" for name, end in (self._endpoints or {}).items()]
+        ends = [f"--{name}={end}" for name, end in self._endpoints.items()]
         self.running = self._stack.enter_context(
-            engine(self.folder, *self.options, *options, *again, code=code)
+            engine(self.folder, *self.options, *options, *ends, code=code)
         )
-        self._endpoints = {name: self.running.endpoints[name] for name in ("listen", "publish", "control")}
 
     def kill(self) -> None:
         """As kill -9 does."""
