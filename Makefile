@@ -9,13 +9,17 @@ DEMO_DIR ?= demo
 WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop test-interop bench-physics clean
+.PHONY: demo test kernels test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop test-interop bench-physics clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
 
-test: setup
+test: kernels
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Compiled and kept once, rather than by both workers of `test` and by the processes that they start.
+kernels: setup
+	$(BIN)/python -c "from streamer.kernels.warmup import warm_kernels; warm_kernels()"
 
 # Mouse and keys on a virtual X display instead of offscreen.
 test-xvfb: setup

@@ -310,13 +310,13 @@ class ControlServer:
 
     def _check_received(self, y: int, x: int) -> None:
         """Refuse what has not come yet: the recording holds zeros there."""
-        seen, stored = self._served.snapshot.arrays.get("received"), self._scan().received
-        n_y, n_x = stored.shape
+        scan = self._scan()
+        n_y, n_x = scan.received.shape
         if not (0 <= y < n_y and 0 <= x < n_x):
             return  # said by whoever reads it
-        # What the live view has passed over is in the recording; its marks are read when the scan has ended.
-        is_seen = seen is not None and seen.values.shape == stored.shape and bool(seen.values[y, x])
-        if not is_seen and not stored[y, x]:
+        if not scan.received[y, x]:
+            scan.refresh()  # the live view may know a pattern before the recorder has written it
+        if not scan.received[y, x]:
             raise LivestemError(f"No pattern at y {y}, x {x} yet. Choose a position that has been scanned.")
 
     def _begin_computation(self, identity: bytes, request_id: int, method: str, mask: NDArray[Any]) -> None:

@@ -1,11 +1,15 @@
 """A scan in the engine: continued with the right counters, and nothing left behind where it cannot begin."""
 
+import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from streamer.client import EngineClient
 from streamer.errors import RecordingError
 from streamer.formats.positional_file import PositionalFile
 from streamer.live.overrides import Overrides
@@ -14,6 +18,7 @@ from streamer.model import FinishReason
 from streamer.receive.scan_map import n_frames_of_scan, scan_indices_of
 from streamer.receive.stream import ScanStream
 from streamer.record.recorder import SyncMode
+from streamer.serve.control_server import ControlServer
 from streamer.serve.scan_run import ScanEnd, ScanRun
 from streamer.settings import AnalysisSettings
 from streamer.wire.codec import make_frames as pack
@@ -85,6 +90,28 @@ def test_counters_of_all_parts_are_kept_also_where_one_was_killed(tmp_path):
     assert (third.earlier.counters.frames_repeated, third.earlier.counters.frames_received) == (4, 10)
     send(stream, 10, 35)
     assert end(third, stream)["frames_repeated"] == 4
+
+
+def test_a_pattern_is_shown_as_soon_as_it_is_recorded_and_refused_before(tmp_path, context):
+    """The marks that the engine has read before are old: it looks again."""
+    run, stream = begin(tmp_path, scan_info())
+    send(stream, 0, 10)
+    wait_until(lambda: run.recorder.status.n_stored == 10)
+    run.view.received = np.zeros_like(run.view.received)
+    served = SimpleNamespace(scan_file=run.view, snapshot=run.board.newest)
+    with (
+        contextlib.closing(ControlServer("tcp://127.0.0.1:*", context, served)) as server,
+        EngineClient("tcp://127.0.0.1:9", server.endpoint, context) as client,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        for position, expected in (((1, 2), make_frames(10)[9]), ((1, 3), None)):
+            asked = beside.submit(client.pattern, *position)
+            wait_until(lambda asked=asked, server=server: server.serve(0) or asked.done())
+            if expected is None:
+                assert "No pattern at y 1, x 3" in str(asked.exception())
+            else:
+                np.testing.assert_array_equal(asked.result(), expected)
+    end(run, stream)
 
 
 def open_files():
