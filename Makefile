@@ -7,9 +7,11 @@ HYPERSPY_VENV := .venv-hyperspy
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
 WORKERS ?= 2
+PLATFORM ?=
+PYTHON_VERSION ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test kernels test-xvfb setup lint types layers check benchmark pictures soak bench-peers interop test-interop bench-physics clean
+.PHONY: demo test kernels test-xvfb setup lint types layers check docs wheelhouse test-wheelhouse benchmark pictures soak bench-peers interop test-interop bench-physics clean
 
 demo: setup
 	$(BIN)/livestem demo --out $(DEMO_DIR)
@@ -47,6 +49,19 @@ layers: setup
 	$(BIN)/lint-imports
 
 check: lint types layers
+
+# The site, in build/docs; a warning is an error.
+docs: setup
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+
+# Every wheel for a computer without a network, in wheelhouse/: make wheelhouse PLATFORM=win_amd64 PYTHON_VERSION=3.11
+wheelhouse: setup
+	$(BIN)/python scripts/wheelhouse.py $(if $(PLATFORM),--platform $(PLATFORM)) \
+		$(if $(PYTHON_VERSION),--python-version $(PYTHON_VERSION))
+
+# A wheelhouse is made, installed without an index in an environment of its own, and the demo runs from it.
+test-wheelhouse: setup
+	$(BIN)/python -m pytest -m wheelhouse -o faulthandler_timeout=500 tests/system/test_wheelhouse.py
 
 benchmark: setup
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
@@ -93,4 +108,4 @@ $(HYPERSPY_VENV)/.ready: pyproject.toml constraints.txt constraints-hyperspy.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP_VENV) $(PHYSICS_VENV) $(HYPERSPY_VENV) build *.egg-info demo
+	rm -rf $(VENV) $(INTEROP_VENV) $(PHYSICS_VENV) $(HYPERSPY_VENV) build wheelhouse *.egg-info demo

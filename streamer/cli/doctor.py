@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Finding:
 def command(folder: Path, as_json: bool) -> int:
     """Check packages, compiled kernels, sockets, window, disk and memory; exit code 5 where something is missing."""
     checks: list[Callable[[], Finding]] = [
+        check_system,
         check_packages,
         check_kernels,
         check_sockets,
@@ -66,6 +68,15 @@ def command(folder: Path, as_json: bool) -> int:
         for finding in findings:
             click.echo(f"{finding.verdict:<8} {finding.name:<9} {finding.text}")
     return EXIT_MISSING if any(finding.verdict is Verdict.MISSING for finding in findings) else 0
+
+
+def check_system() -> Finding:
+    """Whether anybody has tried livestem on such a computer."""
+    said = f"{platform.system()} {platform.release()}, {platform.machine()}"
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        return Finding("system", Verdict.OK, f"{said}.")
+    text = f"{said}: livestem has been tried on Linux (x86_64) only. Try it with a simulated scan first."
+    return Finding("system", Verdict.WARNING, text)
 
 
 def check_packages() -> Finding:

@@ -22,6 +22,22 @@ def test_a_package_that_is_too_old_and_one_that_is_not_there(monkeypatch):
     assert "zarr" not in found.text
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "verdict"),
+    [
+        ("linux", "x86_64", Verdict.OK),
+        ("linux", "aarch64", Verdict.WARNING),
+        ("win32", "AMD64", Verdict.WARNING),
+    ],
+)
+def test_what_nobody_has_tried_is_said(monkeypatch, system, machine, verdict):
+    monkeypatch.setattr(doctor.sys, "platform", system)
+    monkeypatch.setattr(doctor.platform, "machine", lambda: machine)
+    found = doctor.check_system()
+    assert found.verdict is verdict
+    assert ("tried on Linux" in found.text) == (verdict is Verdict.WARNING)
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_kernels_that_are_kept_or_not_yet(monkeypatch, tmp_path, is_there):
     from streamer.kernels import frame_pass
