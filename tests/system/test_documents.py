@@ -1,6 +1,5 @@
 """Every command that README.md and docs/ show is run in one folder as a reader would, but for ports and sizes."""
 
-import ast
 import re
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 from streamer.cli import main
 from streamer.client import EngineClient
+from streamer.model import ProblemCode
 from tests.system.commands import FREE, engine, environment, livestem
 from tests.system.commands import run as run_command
 from tests.system.documents import ROOT, commands, fragments
@@ -20,7 +20,12 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 SMALLER = (("--size 64", "--size 32"), ("x64_y64", "x32_y32"))
 HERE = ("simulate", "analyze", "inspect", "export", "keys", "apply")
 """Run in this process, where everything is imported."""
-BY_HAND = ("python -m venv ", "python -m pip install ", ".venv\\Scripts\\activate", "livestem-env/bin/python ")
+BY_HAND = (
+    "python -m venv ",
+    "python -m pip install ",
+    ".venv\\Scripts\\activate",
+    "livestem-env/bin/python ",
+)
 
 
 @pytest.fixture
@@ -131,22 +136,7 @@ def described(path, section):
 def test_every_warning_of_the_engine_is_explained_and_nothing_else():
     text = (ROOT / "docs" / "microscope.md").read_text().split("## What each warning means")[1]
     explained = set(re.findall(r"^\| `(\w+)` \|", text.split("\n## ")[0], re.MULTILINE))
-    sources = [*(ROOT / "streamer").rglob("*.py")]
-    assert explained == {code for path in sources for code in problem_codes(path)}
-
-
-def problem_codes(path: Path):
-    """First arguments of Problem(...) and _say(...); those of an analysis end with its last event."""
-    for call in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(call, ast.Call) or not call.args:
-            continue
-        name = getattr(call.func, "id", getattr(call.func, "attr", ""))
-        if name in ("Problem", "_say"):
-            first = call.args[0]
-            if isinstance(first, ast.Constant):
-                yield first.value
-            elif isinstance(first, ast.JoinedStr):
-                yield from (f"analysis_{event}" for event in ("failed", "cancelled", "died"))
+    assert explained == set(ProblemCode)
 
 
 def test_a_running_engine_is_drawn_to_a_picture(tmp_path):
