@@ -146,7 +146,7 @@ class PreparedScan:
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """As the scan's, prepared."""
         if not self.preparation.changes_frames:
-            return self.kept.read_block(start, stop, out)
+            return self._guarded(self.kept.read_block(start, stop, out), np.arange(start, stop))
         raw = self.preparation.scratch(stop - start, self.preparation.raw_info.dtype)
         frames = self.kept.read_block(start, stop, raw)
         return self._prepared(frames, np.arange(start, stop), out)
@@ -154,7 +154,7 @@ class PreparedScan:
     def read_positions(self, scan_indices: NDArray[np.int64], out: NDArray[Any]) -> NDArray[Any]:
         """As the scan's, prepared."""
         if not self.preparation.changes_frames:
-            return self.kept.read_positions(scan_indices, out)
+            return self._guarded(self.kept.read_positions(scan_indices, out), scan_indices)
         raw = self.preparation.scratch(len(scan_indices), self.preparation.raw_info.dtype)
         return self._prepared(self.kept.read_positions(scan_indices, raw), scan_indices, out)
 
@@ -179,6 +179,14 @@ class PreparedScan:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _guarded(self, frames: NDArray[Any], scan_indices: NDArray[np.int64]) -> NDArray[Any]:
+        """The frames themselves; the first that is stored may show that they are words."""
+        there = self.received.reshape(-1)[scan_indices] > 0
+        if there.any():
+            first = slice(int(there.argmax()), int(there.argmax()) + 1)
+            self.preparation.apply(frames[first], scan_indices[first])
+        return frames
 
     def _prepared(
         self, frames: NDArray[Any], scan_indices: NDArray[np.int64], out: NDArray[Any]

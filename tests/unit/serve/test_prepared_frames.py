@@ -95,6 +95,19 @@ def test_words_without_a_calibration_are_recorded_and_the_operator_is_told(
         run.close()
 
 
+def test_words_that_are_read_from_the_recording_are_no_counts_either(tmp_path, detector, seen):
+    """What the live view passed over, or an engine before it has recorded."""
+    words = detector.words(counts())
+    for _ in range(2):
+        run = run_scan(tmp_path, words, {}, {})
+        run.finish()
+        run.close()
+    assert run.earlier.frames.total == N
+    with pytest.raises(LivestemError, match=r"words of an EMPAD-G2"):
+        run.live.raise_if_failed()
+    assert not seen
+
+
 def test_turned_frames_are_recorded_as_they_came(tmp_path, seen):
     frames = counts().astype(np.float32)
     run = run_scan(tmp_path, frames, {"flip_ud": True, "transpose": True}, {})
