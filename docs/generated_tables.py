@@ -104,9 +104,14 @@ def commands() -> str:
             if isinstance(param, click.Option) and (record := param.get_help_record(context))
         ]
         rows = [(f"`{option}`", _plain(text)) for option, text in records]
-        help_text = _plain(inspect.cleandoc(command.help or ""))
-        parts += [f"## {name}", f"```text\n{usage}\n```", help_text, _table(("option", "what"), rows)]
+        what = [_paragraph(text) for text in inspect.cleandoc(command.help or "").split("\n\n")]
+        parts += [f"## {name}", f"```text\n{usage}\n```", *what, _table(("option", "what"), rows)]
     return "\n\n".join(parts)
+
+
+def _paragraph(text: str) -> str:
+    r"""A paragraph of a help; one that begins with \b is shown line by line, as click shows it."""
+    return f"```text\n{text[2:]}\n```" if text.startswith("\b\n") else _plain(text)
 
 
 def _plain(text: str) -> str:
