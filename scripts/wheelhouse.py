@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("manifold",)
+EXTRAS = ("files", "manifold")
 HERE = re.sub(r"\W", "_", sysconfig.get_platform())
 PYTHON = ".".join(map(str, sys.version_info[:2]))
 TAG = re.compile(r"(?P<system>win|macosx_\d+_\d+|manylinux_2_(?P<glibc>\d+)|linux)_(?P<machine>\w+)")

@@ -74,7 +74,7 @@ def test_a_new_manylinux_takes_the_wheels_of_older_ones():
 
 def test_the_text_has_two_lines_to_type_for_either_system():
     assert "py -3.11 -m venv" in wheelhouse.install_text("win_amd64", "3.11", "0.1.0")
-    assert "livestem-env/bin/python -m pip install --no-index --find-links . livestem[manifold]" in (
+    assert "livestem-env/bin/python -m pip install --no-index --find-links . livestem[files,manifold]" in (
         wheelhouse.install_text("linux_x86_64", "3.11", "0.1.0")
     )
 
