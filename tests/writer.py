@@ -1,8 +1,8 @@
 """A detector's software that writes a RAW file, as a process of its own.
 
-``python tests/writer.py PATH N RATE [prealloc] [hold:AT] [half:AT]``; frame i is i + 1 throughout,
+``python tests/writer.py PATH N RATE [prealloc] [clock] [hold:AT] [half:AT]``; frame i is i + 1 throughout,
 with noise of its own in one row. Ends by itself; "hold" pauses before a frame until a line comes on stdin,
-"half" stops in the middle of a record and waits to be killed.
+"half" stops in the middle of a record and waits to be killed, "clock" says the time before the first byte.
 """
 
 import sys
@@ -26,6 +26,8 @@ def main():
     if "prealloc" in said:
         with open(path, "wb") as file:
             file.truncate(n * 66560)
+    if "clock" in said:
+        print(time.time(), flush=True)
     begin = time.monotonic()
     with open(path, mode, buffering=0) as file:
         for index in range(n):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,18 +72,29 @@ def wait_for(running, ready):
             continue
 
 
-def test_a_file_at_538_frames_a_second_with_a_pause_is_recorded_whole_while_it_grows(tmp_path):
+def test_a_file_at_538_frames_a_second_is_seen_within_a_second_and_recorded_whole_while_it_grows(tmp_path):
+    folder = tmp_path / "acquired"
+    folder.mkdir()
     with (
         engine(tmp_path / "r", "--once", "--no-analyze") as running,
-        feed(tmp_path / NAME, running.listen) as feeding,
-        writer(tmp_path / NAME, 538, "hold:300") as writing,
+        feed(folder, running.listen, "--once") as feeding,
+        EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client,
     ):
-        # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
-        wait_for(running, lambda state: state["counters"]["frames_stored"] == 300)
-        go_on(writing)
-        assert feeding.wait(60) == 0
+        assert "is followed" in feeding.stderr.readline()
+        client.state(30)
+        with writer(folder / NAME, 538, "clock", "hold:300") as writing:
+            begun_s = float(writing.stdout.readline())
+            while not client.wait_state(30)["counters"]["frames_analysed"]:
+                continue
+            seen_s = time.time()
+            # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
+            while client.wait_state(30)["counters"]["frames_stored"] != 300:
+                continue
+            go_on(writing)
+            assert feeding.wait(60) == 0
         sent = json.loads(feeding.stdout.readline())
         outcome = running.outcome()
+    assert seen_s - begun_s < 1.0
     assert (sent["frames_sent"], sent["frames_acknowledged"], sent["finish_reason"]) == (N, N, "COMPLETED")
     assert check_recording(outcome["recording"], N) == "COMPLETED"
 
