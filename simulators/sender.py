@@ -319,12 +319,17 @@ class Sender:
         return True
 
     def _send_end(self, reason: EndReason) -> None:
+        # A file that grew may have got its XML since: what the start message said of scales is said again.
+        scales = self._scan.info.scales if self._growth else {}
+        if "scan_step_yx_nm" in scales:
+            scales["scan_step_yx_nm"] = tuple(scales["scan_step_yx_nm"])
         end = End(
             scan_id=self._info.scan_id,
             seq=self._next_seq(),
             reason=reason,
             frames_sent=self._plan.n_known,
             frames_dropped_by_sender=self._sent.frames_dropped,
+            **scales,
         )
         if self._send(end):
             self._end_sent_s = self._clock()

@@ -1,7 +1,7 @@
 """The nouns that every layer shares: plain frozen data, no behaviour that needs another module."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -83,6 +83,18 @@ class Calibration:
         if wavelength is None or self.angle_per_px_mrad is None:
             return None
         return self.angle_per_px_mrad * 1e-3 / wavelength
+
+    def filled(self, other: "Calibration") -> "Calibration":
+        """With the values of another where this one has none."""
+        known = {
+            name: getattr(other, name) if getattr(self, name) is None else getattr(self, name)
+            for name in self.__dataclass_fields__
+        }
+        has_q = self.angle_per_px_mrad is not None or self.q_measured_inv_nm is not None
+        if has_q:  # which is not to be mixed with that of another
+            names = ("angle_per_px_mrad", "q_measured_inv_nm", "q_source")
+            known |= {name: getattr(self, name) for name in names}
+        return Calibration(**known)
 
     def to_json(self) -> dict[str, Any]:
         """Fields as JSON values: pairs are lists."""
@@ -244,6 +256,29 @@ class ScanInfo:
     def n_positions(self) -> int:
         """Number of scan positions."""
         return self.scan_shape[0] * self.scan_shape[1]
+
+    @property
+    def scales(self) -> dict[str, Any]:
+        """What may be known only when the scan ends, as JSON values for `filled`; empty: nothing."""
+        known = {
+            "dwell_s": self.dwell_s,
+            "scan_rotation_rad": self.orientation.scan_rotation_rad,
+            **self.calibration.to_json(),
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def filled(self, scales: dict[str, Any]) -> "ScanInfo":
+        """With `scales` of another description of the same scan, where this one says nothing."""
+        rotation = self.orientation.scan_rotation_rad
+        return replace(
+            self,
+            dwell_s=scales.get("dwell_s") if self.dwell_s is None else self.dwell_s,
+            calibration=self.calibration.filled(Calibration.from_json(scales)),
+            orientation=replace(
+                self.orientation,
+                scan_rotation_rad=scales.get("scan_rotation_rad") if rotation is None else rotation,
+            ),
+        )
 
     def continues(self, other: "ScanInfo") -> bool:
         """Whether frames of this scan belong to the same places of the same scan as those of `other`.

@@ -63,6 +63,9 @@ class MemorySession:
         self.is_held = False
         self.earlier = earlier or Earlier()
 
+    def learn(self, scales) -> None:
+        self.info = self.info.filled(scales)
+
     def take(self) -> None:
         """Take everything that waits in the ring."""
         while not self.is_held and (batch := self.reader.borrow(64, 0.0)) is not None:

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -30,6 +31,8 @@ HOLE_S = 2.0
 XML_PERIOD_S = 0.5
 XML_QUIET_S = 1.0
 """The XML comes when the acquisition is over; the last frames may still be on their way to the disk."""
+XML_WAIT_S = 3.0
+"""How long a whole file without XML is not at its end: the XML, which states the scales, follows the last frame."""
 LOOK_AHEAD = 8
 MOST_AT_ONCE = 1024
 _PEEK_BYTES = 256
@@ -52,6 +55,8 @@ class GrowingRaw(RecordScan):
 
     Attributes
     ----------
+    info
+        As it was when the file was opened, with the scales of the XML once there is one and the file has ended.
     frames
         Frames that are whole, as of the last `poll`.
     ending
@@ -78,7 +83,7 @@ class GrowingRaw(RecordScan):
         self._silence_s, self._clock = silence_s, clock
         found = path.stat()
         self._identity, self._size, self._begun_mtime = _identity(found), found.st_size, found.st_mtime
-        self._next = 0
+        self._next, self._has_xml = 0, metadata is not None
         self._changed_s = self._xml_asked_s = clock()
         self._hole: tuple[int, float] = (-1, 0.0)
         self._last: tuple[int, int, float] = (-1, 0, 0.0)
@@ -96,11 +101,29 @@ class GrowingRaw(RecordScan):
         if self._next > before:
             self._changed_s = now
         if self._next == self.info.n_positions:
-            self.ending = Ending.WHOLE if self.frames.total == self._next else Ending.XML
+            if self._has_xml or self._learns_scales(now) or now - self._changed_s >= XML_WAIT_S:
+                self.ending = Ending.WHOLE if self.frames.total == self._next else Ending.XML
         elif self._xml_is_there(now):
+            self._xml_asked_s = -inf
+            self._learns_scales(now)
             self.ending = Ending.XML
         elif now - self._changed_s >= self._silence_s:
             self.ending = Ending.SILENCE
+
+    def _learns_scales(self, now: float) -> bool:
+        """Take the scales of the XML; False where there is none that can be read, or it was asked for just now."""
+        if now - self._xml_asked_s < XML_PERIOD_S:
+            return False
+        self._xml_asked_s = now
+        try:
+            metadata = metadata_beside(self.path)
+        except FileFormatError:
+            return False
+        if metadata is None:
+            return False
+        said = describe(self.path, metadata, self.info.scan_shape, "", self.info.dtype)
+        self.info, self._has_xml = self.info.filled(said.scales), True
+        return True
 
     def _is_same(self, now: float) -> bool:
         try:

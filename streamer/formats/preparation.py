@@ -140,7 +140,7 @@ class PreparedScan:
     def _take_over(self) -> None:
         now = self.kept.info
         # A calibration that was entered since stays.
-        self.info = replace(self.info, scan_shape=now.scan_shape, n_frames=now.n_frames)
+        self.info = replace(self.info, scan_shape=now.scan_shape, n_frames=now.n_frames).filled(now.scales)
         self.received = self.kept.received
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:

@@ -173,15 +173,12 @@ class RecordingReader(BlockReader):
         self.marks = np.frombuffer(self._file.read(info.n_positions, self.layout.received_offset), np.uint8)
         received = (self.marks & np.uint8(NOT_SYNCED - 1)).reshape(info.scan_shape)
         n_lines = (self.end() or {}).get("n_lines", info.scan_shape[0])
+        scales = self.last_end().get("scales") or {}
         self.received = received[:n_lines]
         n_frames = info.n_frames if n_lines == info.scan_shape[0] else self.received.size
         # A calibration that was entered since stays.
-        self.info = replace(
-            info,
-            scan_shape=self.received.shape,
-            n_frames=n_frames,
-            calibration=self.info.calibration,
-        )
+        info = replace(info, scan_shape=self.received.shape, n_frames=n_frames)
+        self.info = replace(info, calibration=self.info.calibration).filled(scales)
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """As `ScanFile.read_block`; what missing positions hold is zero or a torn frame."""

@@ -1,7 +1,7 @@
 """What the receiving side needs of whoever keeps a scan: ring, what is durable, what was there before."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from streamer.errors import LivestemError
 from streamer.model import FrameCounters
@@ -28,6 +28,10 @@ class ScanSession(Protocol):
     @property
     def earlier(self) -> Earlier:
         """What is there already."""
+        ...
+
+    def learn(self, scales: dict[str, Any]) -> None:
+        """Scales that the sender knew only at the end, as `ScanInfo.filled` takes them."""
         ...
 
     def durable(self) -> IntervalSet:

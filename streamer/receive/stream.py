@@ -188,6 +188,8 @@ class ScanStream:
             return []
         self.counters.frames_dropped_by_sender = message.frames_dropped_by_sender
         self._n_sent = message.frames_sent + message.frames_dropped_by_sender
+        if message.scales:
+            self.session.learn(message.scales)
         n_here = self.sequence.seen.total
         if (
             message.reason is EndReason.COMPLETE

@@ -148,9 +148,15 @@ class Recorder:
         self._file.close()
 
     def finish(
-        self, reason: FinishReason, counters: FrameCounters, live_labels: NDArray[np.int32] | None
+        self,
+        reason: FinishReason,
+        counters: FrameCounters,
+        live_labels: NDArray[np.int32] | None,
+        scales: dict[str, Any] | None = None,
     ) -> None:
         """Wait for the ring's end, write live labels and end state, close the file. Call once.
+
+        `scales`: what the sender knew only at the end, as `ScanInfo.filled` takes it.
 
         Raises
         ------
@@ -170,6 +176,8 @@ class Recorder:
             "n_frames": self._status.n_stored,
             "settled_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        if scales := scales or self._end_state.values.get("scales"):
+            end["scales"] = scales
         if self._layout.info.open_ended:
             end["n_lines"] = self._n_lines()
         try:

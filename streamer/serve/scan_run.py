@@ -93,6 +93,7 @@ class ScanRun:
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype, ring_memory)
         self.earlier = Earlier()
         self._finished = False
+        self._scales: dict[str, Any] = {}
         try:
             if record_dir is not None:
                 self._open_recording(info, record_dir, settings, sync)
@@ -137,6 +138,11 @@ class ScanRun:
 
     def _is_recorded(self) -> bool:
         return self.recorder is None or self.recorder.drained
+
+    def learn(self, scales: dict[str, Any]) -> None:
+        """Scales that the sender knew only at the end; kept with the recording's end."""
+        self._scales = scales
+        self.info = self.info.filled(scales)
 
     def take_calibration(self, measured: dict[str, Any]) -> None:
         """Count with sizes that the user has measured."""
@@ -202,7 +208,7 @@ class ScanRun:
         self._finished = True
         self.live.join()
         if self.recorder:
-            self.recorder.finish(self.end.reason, self.end.counters, self.live.final_label_maps)
+            self.recorder.finish(self.end.reason, self.end.counters, self.live.final_label_maps, self._scales)
         if self.view:
             self.view.refresh()
         if self.info.open_ended and self.live.final_label_maps is not None:

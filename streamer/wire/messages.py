@@ -89,7 +89,20 @@ class StreamMessage(BaseModel):
     seq: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
 
 
-class Start(StreamMessage):
+class ScaleFields(StreamMessage):
+    """Scales: what the sender knows of them when the scan begins, and when it ends."""
+
+    dwell_s: Positive | None = None
+    voltage_v: Voltage | None = None
+    camera_length_m: Positive | None = None
+    angle_per_px_mrad: Angle | None = None
+    scan_step_yx_nm: tuple[Positive, Positive] | None = None
+    q_source: Annotated[str, Field(max_length=64)] | None = None
+    q_measured_inv_nm: Positive | None = None
+    scan_rotation_rad: Annotated[float, Field(ge=-1e3, le=1e3, allow_inf_nan=False)] | None = None
+
+
+class Start(ScaleFields):
     """A scan begins, or goes on: all that the engine must know before the first frame. To the engine.
 
     ``open_ended`` says that the number of lines is not known yet: scan_shape[0] and n_frames are bounds.
@@ -100,7 +113,6 @@ class Start(StreamMessage):
     detector_shape: tuple[DetectorSide, DetectorSide]
     dtype: Literal["uint8", "uint16", "uint32", "float32"]
     n_frames: Annotated[int, Field(ge=1, le=MAX_FRAME_INDEX)]
-    dwell_s: Positive | None = None
     order: Literal["raster", "serpentine"] = "raster"
     skip_first: Skip = 0
     skip_per_line: Skip = 0
@@ -108,16 +120,9 @@ class Start(StreamMessage):
     footer_rows: Annotated[int, Field(ge=0, le=8)] = 0
     open_ended: bool = False
     software: Annotated[str, Field(max_length=64)] | None = None
-    voltage_v: Voltage | None = None
-    camera_length_m: Positive | None = None
-    angle_per_px_mrad: Angle | None = None
-    scan_step_yx_nm: tuple[Positive, Positive] | None = None
-    q_source: Annotated[str, Field(max_length=64)] | None = None
-    q_measured_inv_nm: Positive | None = None
     flip_ud: bool = False
     flip_lr: bool = False
     transpose: bool = False
-    scan_rotation_rad: Annotated[float, Field(ge=-1e3, le=1e3, allow_inf_nan=False)] | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -256,17 +261,28 @@ class Heartbeat(StreamMessage):
     type: Literal["heartbeat"] = "heartbeat"
 
 
-class End(StreamMessage):
+class End(ScaleFields):
     """The sender has nothing more. To the engine.
 
     ``frames_sent`` counts different frames, sent by this sender or found in ``stored``;
-    ``frames_dropped_by_sender`` those that the sender never had or had to give up.
+    ``frames_dropped_by_sender`` those that the sender never had or had to give up. Scales that the start message
+    did not say count where they are said here.
     """
 
     type: Literal["end"] = "end"
     reason: EndReason
     frames_sent: FrameCount
     frames_dropped_by_sender: FrameCount = 0
+
+    @property
+    def scales(self) -> dict[str, Any]:
+        """As `ScanInfo.filled` takes them."""
+        known = {name: getattr(self, name) for name in ScaleFields.model_fields}
+        return {
+            name: value
+            for name, value in known.items()
+            if value is not None and name not in StreamMessage.model_fields
+        }
 
 
 class Refused(StreamMessage):

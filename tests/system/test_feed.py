@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gui.feed_process import FeedProcess
+from simulators.detector import write_xml
 from streamer.client import EngineClient
 from streamer.formats.recording import RecordingReader
 from tests.system.commands import engine, environment, livestem
@@ -145,6 +146,9 @@ def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
         for name in ("1", "2"):
             with writer(folder / name / NAME, 2000) as writing:
                 assert writing.wait(60) == 0
+            write_xml(
+                folder / name / "acquisition.xml", NAME, (N_Y, N_X), 80e3
+            )  # last, as the detector's software
             assert json.loads(feeding.stdout.readline())["frames_acknowledged"] == N
         feeding.stdin.close()
         assert feeding.wait(30) == 0
@@ -154,3 +158,8 @@ def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
     assert len(recordings) == 2
     for path in recordings:
         assert check_recording(path, N) == "COMPLETED"
+        with RecordingReader(path) as recording:
+            assert (recording.info.calibration.voltage_v, recording.info.calibration.q_source) == (
+                80e3,
+                "nominal",
+            )

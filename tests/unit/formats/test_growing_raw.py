@@ -5,7 +5,9 @@ import os
 import numpy as np
 import pytest
 
-from streamer.formats.growing_raw import HOLE_S, SETTLED_S, Ending, open_growing
+from simulators.detector import write_xml
+from streamer.formats.empad import EmpadRaw
+from streamer.formats.growing_raw import HOLE_S, SETTLED_S, XML_PERIOD_S, XML_WAIT_S, Ending, open_growing
 from tests.writer import record
 
 RECORD = 66560
@@ -102,9 +104,30 @@ def test_a_whole_file_ends_by_its_size(path, opened, clock):
     append(path, *range(N))
     source = opened(path)
     polled(source, clock)
-    assert source.ending is None
     assert polled(source, clock, SETTLED_S) == [(0, N)]
+    assert source.ending is None  # its XML may still come
+    polled(source, clock, XML_WAIT_S)
     assert source.ending is Ending.WHOLE
+
+
+def test_scales_of_an_xml_that_comes_last_are_learnt(path, opened, clock):
+    append(path, *range(N))
+    source = opened(path)
+    polled(source, clock)
+    polled(source, clock, SETTLED_S)
+    assert source.info.scales == {}
+    xml = path.parent / "map.xml"
+    write_xml(xml, path.name, (3, 4), 80e3)
+    whole = xml.read_text()
+    xml.write_text(whole[: len(whole) // 2])
+    polled(source, clock, XML_PERIOD_S)
+    assert source.ending is None
+    xml.write_text(whole)
+    polled(source, clock, XML_PERIOD_S)
+    assert source.ending is Ending.WHOLE
+    with EmpadRaw(path) as finished:
+        assert source.info.scales == finished.info.scales
+    assert (source.info.calibration.q_source, source.info.calibration.voltage_v) == ("nominal", 80e3)
 
 
 def test_room_that_was_made_before_is_no_frame(path, opened, clock):
@@ -125,7 +148,6 @@ def test_room_that_was_made_before_is_no_frame(path, opened, clock):
         put(path, index, record(index))
     polled(source, clock, 0.01)
     assert polled(source, clock, SETTLED_S) == [(0, N)]
-    assert source.ending is Ending.WHOLE
 
 
 def test_a_hole_is_waited_for_and_then_missing(path, opened, clock):
@@ -219,5 +241,4 @@ def test_whatever_the_pieces_only_whole_frames_are_shown(path, opened, clock):
             for index in range(start, stop):
                 assert source.pattern(*divmod(index, 4))[0, 0] == index + 1
     polled(source, clock)
-    polled(source, clock, SETTLED_S)
-    assert source.ending is Ending.WHOLE
+    assert polled(source, clock, SETTLED_S) == [(0, N)]

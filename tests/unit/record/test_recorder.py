@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from streamer.errors import FileFormatError, RecordingError
+from streamer.formats.open_scan import open_scan
 from streamer.formats.positional_file import PositionalFile
 from streamer.formats.recording import RecordingReader, create_recording, find_recording
 from streamer.formats.recording_schema import NOT_SYNCED, STORED
+from streamer.formats.side_settings import write_side
 from streamer.model import Calibration, FinishReason, FrameCounters
 from streamer.receive.ring import FrameRing, ReaderPolicy
 from streamer.record.recorder import Recorder, SyncMode
@@ -40,9 +42,9 @@ class Recording:
             part = np.asarray(places[rows])
             self.ring.write(frames[rows], part, part, 0.0)
 
-    def finish(self, reason=FinishReason.COMPLETED, labels=None):
+    def finish(self, reason=FinishReason.COMPLETED, labels=None, scales=None):
         self.ring.close()
-        self.recorder.finish(reason, FrameCounters(frames_received=35), labels)
+        self.recorder.finish(reason, FrameCounters(frames_received=35), labels, scales)
         return self.layout.path
 
 
@@ -53,6 +55,22 @@ def wait_until(condition, timeout_s=10.0):
             return
         done.wait(0.005)
     raise AssertionError("it never came to pass")
+
+
+def test_scales_that_came_with_the_end_fill_what_the_start_left_open(tmp_path):
+    known = scan_info(calibration=Calibration(voltage_v=80e3))
+    late = scan_info(dwell_s=2e-3, calibration=Calibration(200e3, 0.6, 0.52, (3.0, 2.0), "nominal"))
+    path = Recording(tmp_path, info=known).finish(FinishReason.STREAM_LOST, scales=late.scales)
+    expected = Calibration(80e3, 0.6, 0.52, (3.0, 2.0), "nominal")
+    with RecordingReader(path) as reader:
+        assert (reader.info.calibration, reader.info.dwell_s) == (expected, 2e-3)
+    Recording(tmp_path, info=known).finish()  # it went on, and ended without them
+    with open_scan(path) as scan:
+        assert scan.info.calibration == expected
+        write_side(path, {"calibration": {"scan_step_yx_nm": [1.0, 1.0]}})
+    with open_scan(path) as scan:  # what was measured wins
+        scan.refresh()
+        assert scan.info.calibration.scan_step_yx_nm == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("sync", SyncMode)
