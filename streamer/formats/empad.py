@@ -7,6 +7,7 @@ x fast (empad notes, part 1). What the XML says: `streamer.formats.empad_xml`; t
 
 import uuid
 from bisect import bisect_left
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,15 @@ class EmpadRaw(RecordScan):
     Raises
     ------
     FileFormatError
-        Missing, empty or truncated file; name, XML and size that disagree; values that are no float32 counts.
+        Missing file, or less than a line; name, XML and size that disagree; values that are no float32 counts.
     """
 
     def __init__(self, path: Path, metadata: EmpadMetadata | None = None) -> None:
-        n_records = count_records(path, RECORD_BYTES, "an EMPAD RAW file")
+        n_records, rest = count_records(path, RECORD_BYTES, "an EMPAD RAW file")
         metadata = metadata or metadata_beside(path)
         scan_shape, _ = decide_shape(path, metadata, n_records)
         info = describe(path, metadata, scan_shape, "EMPAD RAW", "float32")
+        info = cut_short(path, info, n_records, rest, RECORD_BYTES)
         check_values(path, n_records)
         super().__init__(path, info, RecordLayout(RECORD_BYTES, n_records), count_empty(path, n_records))
 
@@ -99,8 +101,14 @@ def describe(
     )
 
 
-def count_records(path: Path, record_bytes: int, what: str) -> int:
-    """Whole records of a file that holds nothing else; FileFormatError where it is missing, empty or cut."""
+def count_records(path: Path, record_bytes: int, what: str) -> tuple[int, int]:
+    """Whole records of a file, and bytes after the last: half a record, where the acquisition was cut short.
+
+    Raises
+    ------
+    FileFormatError
+        The file is missing, or has not one record.
+    """
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -109,14 +117,31 @@ def count_records(path: Path, record_bytes: int, what: str) -> int:
         raise FileFormatError(
             f"{path} is empty. Expected records of {record_bytes} bytes. Copy the file again."
         )
-    n_records, rest = divmod(size, record_bytes)
-    if rest:
+    if size < record_bytes:
         raise FileFormatError(
-            f"{path} has {size} bytes, which is {n_records} whole records of {record_bytes} bytes and "
-            f"{rest} bytes more. The file is truncated or not {what}. Copy it again; where the acquisition "
-            f"itself was cut short, cut the file to {n_records * record_bytes} bytes: what is missing is marked then."
+            f"{path} has {size} bytes. Expected records of {record_bytes} bytes. The file is truncated or not {what}. "
+            "Copy it again."
         )
-    return n_records
+    return divmod(size, record_bytes)
+
+
+def cut_short(path: Path, info: ScanInfo, n_records: int, rest: int, record_bytes: int) -> ScanInfo:
+    """The scan's description, which says that its last record is half a record and left out.
+
+    Raises
+    ------
+    FileFormatError
+        The whole scan is there before these bytes: they are no record of it.
+    """
+    if not rest:
+        return info
+    if n_records >= info.n_positions:
+        raise FileFormatError(
+            f"{path} has {rest} bytes after its {n_records} records of {record_bytes} bytes. Expected "
+            f"{info.n_positions} records and nothing else. Copy the file again, or correct its name."
+        )
+    said = f"record {n_records + 1} has {rest} of {record_bytes} bytes and is left out"
+    return replace(info, metadata=info.metadata | {"cut_short": said})
 
 
 def metadata_beside(path: Path) -> EmpadMetadata | None:
@@ -177,9 +202,14 @@ def _implausible_share(values: np.ndarray) -> float:
 
 
 def count_empty(path: Path, n_records: int, record_bytes: int = RECORD_BYTES) -> int:
-    """Records at the end without a single bit set, that an aborted acquisition made room for; 0 where all are so.
+    """Records at the end without a single bit set, that an aborted acquisition made room for.
 
     No detector sends such a record. Found by bisection, so that a file of any size is asked in a moment.
+
+    Raises
+    ------
+    FileFormatError
+        There is nothing else in the file.
     """
     with path.open("rb") as file:
 
@@ -192,4 +222,11 @@ def count_empty(path: Path, n_records: int, record_bytes: int = RECORD_BYTES) ->
             return 0
         first = bisect_left(range(n_records), True, key=is_empty)
         sample = np.linspace(first, n_records - 1, _N_SAMPLES).astype(int).tolist()
-        return n_records - first if first and all(map(is_empty, sample)) else 0
+        if not all(map(is_empty, sample)):
+            return 0
+    if not first:
+        raise FileFormatError(
+            f"{path} holds {n_records} records of zeros alone: room that was made for a scan and never written. "
+            "Expected counts. Copy the file again, or look for the scan elsewhere."
+        )
+    return n_records - first

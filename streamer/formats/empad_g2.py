@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.formats.empad import count_empty, count_records, describe, metadata_beside
+from streamer.formats.empad import count_empty, count_records, cut_short, describe, metadata_beside
 from streamer.formats.empad_shape import decide_shape
 from streamer.formats.empad_xml import EmpadMetadata
 from streamer.formats.preparation import G2_ENCODING
@@ -35,15 +35,16 @@ class EmpadG2Raw(RecordScan):
     Raises
     ------
     FileFormatError
-        Missing, empty or truncated file; name, XML and size that disagree.
+        Missing file, or less than a line; name, XML and size that disagree.
     """
 
     def __init__(self, path: Path, metadata: EmpadMetadata | None = None) -> None:
-        n_records = count_records(path, FRAME_BYTES, "an EMPAD-G2 RAW file")
+        n_records, rest = count_records(path, FRAME_BYTES, "an EMPAD-G2 RAW file")
         metadata = metadata or metadata_beside(path)
         flyback = metadata.flyback if metadata else 0
         scan_shape, has_flyback = decide_shape(path, metadata, n_records, flyback)
         info = describe(path, metadata, scan_shape, "EMPAD-G2 RAW", "uint32")
+        info = cut_short(path, info, n_records, rest, FRAME_BYTES)
         first = min(metadata.left_trim, flyback) if metadata and has_flyback else 0
         per_line = scan_shape[1] + flyback if has_flyback else scan_shape[1]
         # Parity counts all frames of the detector, also after a replay, which sends none of flyback.

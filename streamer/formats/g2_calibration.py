@@ -101,7 +101,11 @@ def mean_dark(path: Path, maps: WordMaps) -> NDArray[np.float64]:
     FileFormatError
         The file holds no words, or not one frame of each parity.
     """
-    n_frames = count_records(path, FRAME_BYTES, "an EMPAD-G2 dark file")
+    n_frames, rest = count_records(path, FRAME_BYTES, "an EMPAD-G2 dark file")
+    if rest:
+        raise FileFormatError(
+            f"{path} has {rest} bytes after its {n_frames} frames. Expected whole dark frames. Copy it again."
+        )
     if n_frames < 2:
         raise FileFormatError(
             f"{path} holds one frame. Expected dark frames, even and odd ones. Choose another file."

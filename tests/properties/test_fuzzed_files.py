@@ -96,7 +96,7 @@ FRAMES = np.arange(12 * 24 * 32, dtype=np.float32).reshape(3, 4, 24, 32)
 MALFORMED = {
     "empty RAW": lambda f: raw(f, b""),
     "one byte": lambda f: raw(f, b"\0"),
-    "RAW cut within a record": lambda f: raw(f, records(12)[:-100]),
+    "RAW of the scan and half a record": lambda f: raw(f, records(12) + bytes(1000)),
     "RAW cut within the first record": lambda f: raw(f, records(1)[:1000]),
     "RAW of less than a line": lambda f: raw(f, records(2)),
     "RAW of more than the scan": lambda f: raw(f, records(13)),

@@ -36,8 +36,10 @@ def test_a_missing_file(tmp_path):
 def test_empty_truncated_and_contradictory_raw_files(tmp_path):
     (tmp_path / "scan_x4_y3.raw").write_bytes(b"")
     refused(6, "is empty", "analyze", tmp_path / "scan_x4_y3.raw")
-    (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 * 12 - 5))
+    (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 - 5))
     refused(6, "truncated or not an EMPAD RAW file", "analyze", tmp_path / "scan_x4_y3.raw")
+    (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 * 12))
+    refused(6, "12 records of zeros alone", "analyze", tmp_path / "scan_x4_y3.raw")
     (tmp_path / "scan_x4_y3.raw").write_bytes(bytes(66560 * 3))
     refused(6, r"has 3 records; expected 4 x 3", "analyze", tmp_path / "scan_x4_y3.raw")
 

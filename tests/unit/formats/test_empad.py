@@ -54,14 +54,28 @@ def broken(scan, change):
     ("change", "sentence"),
     [
         (lambda data: b"", r"is empty\. Expected records of 66560 bytes"),
-        (lambda data: data[:-100], r"34 whole records of 66560 bytes and 66460 bytes more"),
+        (lambda data: data[:60000], r"has 60000 bytes\. Expected records of 66560 bytes"),
+        (lambda data: data + bytes(100), r"has 100 bytes after its 35 records"),
         (lambda data: data[: 6 * 66560], r"has 6 records; expected 7 x 5 \(x, y\) by the file name"),
     ],
-    ids=["empty", "truncated", "less than a line"],
+    ids=["empty", "less than a record", "more than the scan", "less than a line"],
 )
 def test_a_broken_file_is_refused_in_a_sentence(scan, change, sentence):
     with pytest.raises(FileFormatError, match=sentence):
         open_scan(broken(scan, change))
+
+
+@pytest.mark.parametrize("rest", [0, 4, 33000, 66556])
+def test_a_cut_file_is_partial_wherever_it_was_cut(scan, rest):
+    frames = scan.frames
+    broken(scan, lambda data: data[: 20 * 66560 + rest])
+    with open_scan(scan.raw) as opened:
+        np.testing.assert_array_equal(opened.received.ravel(), np.arange(35) < 20)
+        block = opened.read_block(15, 25, np.ones((10, 128, 128), np.float32))
+        np.testing.assert_array_equal(block[:5], frames[15:20])
+        assert not block[5:].any()
+        said = opened.info.metadata.get("cut_short", "")
+    assert said == (f"record 21 has {rest} of 66560 bytes and is left out" if rest else "")
 
 
 def test_name_and_xml_that_disagree_are_refused(scan):
