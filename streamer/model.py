@@ -144,7 +144,8 @@ class ClusterNode:
     ``name`` is for people: "2.1" is child 1 of cluster 2; the root is "all".
     ``radius`` is the root-mean-square distance of the members from the centroid, ``inertia`` the sum of
     their squared distances; ``k`` the number of children (1: a leaf by decision), ``k_auto`` what the
-    automatic choice said.
+    automatic choice said; ``averaging`` how wide, in scan positions, its members were averaged with their
+    neighbours before they were divided (standard deviation of the weights, 0: not).
     """
 
     id: int
@@ -159,6 +160,7 @@ class ClusterNode:
     title: str = ""
     colour: str = ""
     hidden: bool = False
+    averaging: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Fields as JSON values."""

@@ -105,6 +105,9 @@ class ClusterSettings(_Settings):
     mask_per_node: bool = False
     """Whether a node is split by those feature pixels alone whose STD within the node exceeds `mask.threshold` of
     the largest there."""
+    neighbours: Literal["auto", "off"] = "auto"
+    """Whether a node's patterns are averaged with their neighbours of the same node before they are divided:
+    "auto", as wide as lowers the error that shot noise leaves; K is chosen before, on the patterns as they are."""
 
 
 class MomentumSettings(_Settings):
@@ -149,6 +152,9 @@ class LatticeSettings(_Settings):
     """Whether lattice constant, rotation and strain are measured."""
     min_contrast: Annotated[float, Field(gt=0)] = 0.2
     """How far, in shares of the local background, a node's mean pattern must rise where a Bragg disk is."""
+    neighbours: Literal["auto", "off"] = "auto"
+    """Whether rotation and strain are averaged with those of neighbours of the same cluster: "auto", as wide as lowers
+    the error that shot noise leaves. What every pattern says alone is kept beside."""
 
 
 class SplitEdit(_Settings):

@@ -112,6 +112,21 @@ def assign_two_levels(features, centroids, starts):
     return np.array([first, second])
 
 
+def average_rows(rows, groups, places, weights):
+    reach = len(weights) // 2
+    out, own_share = np.empty(rows.shape), np.empty(len(rows))
+    for i, (y, x) in enumerate(places):
+        near = [
+            (weights[reach + v - y, reach + u - x], rows[j])
+            for j, (v, u) in enumerate(places)
+            if max(abs(v - y), abs(u - x)) <= reach and groups[i] == groups[j]
+        ]
+        total = sum(weight for weight, _ in near)
+        out[i] = sum(weight * row.astype(np.float64) for weight, row in near) / total
+        own_share[i] = weights[reach, reach] / total
+    return out, own_share
+
+
 def squared_distances(points, centre):
     return ((points - centre) ** 2).sum(axis=1)
 

@@ -45,6 +45,7 @@ class _Prepared:
 
     aligned: Aligned
     features: NDArray[np.float32]
+    rules: DivisionRules
 
 
 class EditSession:
@@ -158,10 +159,10 @@ class EditSession:
             It names a node that does not exist, or cannot be done.
         """
         with self._working() as executor:
-            features = self._prepare(executor).features
-            rules = self._rules
-            seed = self._settings.seed
-            hierarchy = apply_edits(self.hierarchy, (edit,), features, rules, seed, executor)
+            prepared, seed = self._prepare(executor), self._settings.seed
+            hierarchy = apply_edits(
+                self.hierarchy, (edit,), prepared.features, prepared.rules, seed, executor
+            )
         step = EditStep(hierarchy, (*self._steps[self._now].edits, edit))
         self._steps = [*self._steps[: self._now + 1], step][-MAX_UNDO - 1 :]
         self._now = len(self._steps) - 1
@@ -186,9 +187,9 @@ class EditSession:
         edit = SplitEdit(edit="split", node=node_name, k=k)
         node = node_named(self.hierarchy.tree, node_name)
         with self._working() as executor:
-            features = self._prepare(executor).features
-            rules = replace(self._rules, levels=node.level + 1)
-            hierarchy = apply_edits(self.hierarchy, (edit,), features, rules, self._settings.seed, executor)
+            prepared, seed = self._prepare(executor), self._settings.seed
+            rules = replace(prepared.rules, levels=node.level + 1)
+            hierarchy = apply_edits(self.hierarchy, (edit,), prepared.features, rules, seed, executor)
         node = node_named(hierarchy.tree, node_name)
         children = [child.id for child in hierarchy.tree.children(node.id)] or [node.id]
         child_of = np.full(len(hierarchy.tree.nodes), LABEL_NOT_VISITED, np.int32)
@@ -242,10 +243,6 @@ class EditSession:
         """The same for nodes with the same patterns, before and after an edit."""
         return np.packbits(np.isin(hierarchy.leaf_of, hierarchy.tree.leaf_ids_below(node_id))).tobytes()
 
-    @property
-    def _rules(self) -> DivisionRules:
-        return division_rules(self._settings, self._usable, self._scan.info.scan_shape)
-
     def _prepare(self, executor: Executor) -> _Prepared:
         if self._prepared is None:
             scan, settings = self._scan, self._settings
@@ -257,7 +254,8 @@ class EditSession:
                 scan, aligned, mask, settings, executor, lambda fraction: self.progress("features", fraction),
                 self.cancel,
             )  # fmt: skip
-            self._prepared = _Prepared(aligned, extracted.features)
+            rules = division_rules(settings, aligned, mask, scan.info.scan_shape)
+            self._prepared = _Prepared(aligned, extracted.features, rules)
         return self._prepared
 
     @contextmanager

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.bragg import LeafLattice, direct_beam_profile, find_lattice, is_hexagonal
+from streamer.analysis.lattice_neighbours import average_with_neighbours
 from streamer.analysis.passes import Block
 from streamer.analysis.preprocess import Aligned, Extracted
+from streamer.analysis.shot_noise import electron_gain
 from streamer.cluster.tree import ClusterTree
-from streamer.kernels.align import BLUR_PX2
 from streamer.kernels.clean import max_bad_pixels
 from streamer.kernels.spots import Lattices, fit_lattices
 from streamer.model import Calibration
@@ -30,13 +31,11 @@ QUALITY_HALF_PX = 0.5
 """Root mean square distance of the disks from the lattice, along an axis, at which the quality is a half."""
 LARGEST_STRAIN = 0.08
 """No crystal stands more: a basis that would need it is another one of the same lattice."""
-RESAMPLED_NOISE = ((1.0 - BLUR_PX2) ** 2 + 0.5 * BLUR_PX2**2) ** 2
-"""Share of a pixel's variance that is left after resampling; see `shift_weights`."""
 
 
 @dataclass(frozen=True)
-class LatticeMaps:
-    """What was measured, NaN where it was not.
+class LatticeValues:
+    """Of every position, NaN where there are none.
 
     Attributes
     ----------
@@ -46,9 +45,29 @@ class LatticeMaps:
     spacing_px
         (n,) float32: root of the area of the reciprocal cell on the detector, which needs no calibration.
     rotation_rad
-        (n,) float32, from `reference_basis_yx`, positive from x towards y.
+        (n,) float32, from the reference, positive from x towards y.
     strain
-        (n, 3) float32: yy, xx, yx of the real-space lattice, relative to `reference_basis_yx`.
+        (n, 3) float32: yy, xx, yx of the real-space lattice, relative to the reference.
+    """
+
+    constant_nm: NDArray[np.float32]
+    spacing_px: NDArray[np.float32]
+    rotation_rad: NDArray[np.float32]
+    strain: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LatticeMaps:
+    """What was measured.
+
+    Attributes
+    ----------
+    values
+        Averaged with neighbours where that pays.
+    alone
+        What every pattern says without its neighbours.
+    width
+        (n, 2) float32: how wide rotation and strain were averaged, in scan positions (0: not); NaN where not measured.
     quality
         (n,) float32, 0 to 1: 1 where the disks lie on a lattice, 1/2 where they are half a pixel off it.
     reference_basis_yx
@@ -57,10 +76,9 @@ class LatticeMaps:
         Whether that lattice is.
     """
 
-    constant_nm: NDArray[np.float32]
-    spacing_px: NDArray[np.float32]
-    rotation_rad: NDArray[np.float32]
-    strain: NDArray[np.float32]
+    values: LatticeValues
+    alone: LatticeValues
+    width: NDArray[np.float32]
     quality: NDArray[np.float32]
     reference_basis_yx: NDArray[np.float64]
     is_hexagonal: bool
@@ -81,7 +99,8 @@ class LatticeStage:
     ) -> None:
         shape = (aligned.mean.shape[0], aligned.mean.shape[1])
         n = len(leaf_of)
-        self._aligned, self._leaf_of = aligned, leaf_of
+        self._aligned, self._leaf_of, self._tree = aligned, leaf_of, tree
+        self._average, self._executor = settings.lattice.neighbours == "auto", executor
         self.leaves: dict[int, LeafLattice] = {}
         self._out = Lattices(
             np.full((n, 2, 2), np.nan), np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
@@ -119,31 +138,64 @@ class LatticeStage:
         for whole, part in zip(self._out, out, strict=True):
             whole[block.positions] = part
 
-    def maps(self, calibration: Calibration) -> LatticeMaps:
+    def maps(self, calibration: Calibration, scan_shape: tuple[int, int]) -> LatticeMaps:
         """After the pass: everything in units, relative to the scan's mean lattice."""
-        gain, bases = self._gain(), self._bases()
+        gain, bases = electron_gain(self._aligned), self._bases()
         is_weak = self._out.mass < MIN_PATTERN_SIGNIFICANCE * np.sqrt(gain * np.maximum(self._out.noise, 0.0))
         bases[is_weak] = np.nan
         measured = np.isfinite(bases[:, 0, 0])
         reference = mean_basis(bases[measured]) if measured.any() else np.zeros((2, 2))
         hexagonal = measured.any() and is_hexagonal(reference)
         rotation, strain = rotation_and_strain(bases, reference)
-        area, constant = np.full(len(bases), np.nan), np.full(len(bases), np.nan)
-        area[measured] = np.abs(np.linalg.det(bases[measured]))
-        if calibration.q_per_px_inv_nm is not None:
-            cell = 1.0 / (area * calibration.q_per_px_inv_nm**2)
-            constant = np.sqrt(cell / (np.sqrt(0.75) if hexagonal else 1.0))
+        values = np.concatenate([rotation[:, None], strain], axis=1)
+        smooth, width = values, np.where(measured[:, None], 0.0, np.full((len(values), 2), np.nan))
+        if self._average and measured.any():
+            smooth, width = average_with_neighbours(
+                values, self._variance(), self._groupings(), scan_shape, self._executor
+            )
         quality = 1.0 / (1.0 + self._out.residual / QUALITY_HALF_PX**2)
         quality[~measured] = np.nan
+
+        def in_units(values: NDArray[np.float64]) -> LatticeValues:
+            yy, xx, yx = values[:, 1:].T
+            area = abs(np.linalg.det(reference)) / ((1.0 + yy) * (1.0 + xx) - yx**2)
+            constant = np.full(len(values), np.nan)
+            if calibration.q_per_px_inv_nm is not None:
+                cell = 1.0 / (area * calibration.q_per_px_inv_nm**2)
+                constant = np.sqrt(cell / (np.sqrt(0.75) if hexagonal else 1.0))
+            return LatticeValues(
+                constant.astype(np.float32),
+                np.sqrt(area).astype(np.float32),
+                values[:, 0].astype(np.float32),
+                values[:, 1:].astype(np.float32),
+            )
+
         return LatticeMaps(
-            constant.astype(np.float32),
-            np.sqrt(area).astype(np.float32),
-            rotation.astype(np.float32),
-            strain.astype(np.float32),
+            in_units(smooth),
+            in_units(values),
+            width.astype(np.float32),
             quality.astype(np.float32),
             reference,
             bool(hexagonal),
         )
+
+    def _groupings(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Which positions (n,) count as alike: those of a cluster of level 1, or those of a leaf."""
+        return self._tree.label_maps(self._leaf_of, 1)[0], self._leaf_of
+
+    def _variance(self) -> NDArray[np.float64]:
+        """Of the noise of rotation and of strain yy, xx, yx (n, 4): from how far disks lie off their lattices."""
+        out = np.full((len(self._leaf_of), 4), np.nan)
+        for leaf, lattice in self.leaves.items():
+            own = self._leaf_of == leaf
+            weights, offsets = lattice.plan.information, lattice.plan.offsets_yx
+            scatter = (
+                np.nanmean(self._out.residual[own]) if np.isfinite(self._out.residual[own]).any() else np.nan
+            )
+            spread = scatter * weights.mean() * np.linalg.inv((offsets * weights[:, None]).T @ offsets)
+            turn = (spread[0, 0] + spread[1, 1]) / 4.0
+            out[own] = turn, spread[0, 0], spread[1, 1], turn
+        return out
 
     def _bases(self) -> NDArray[np.float64]:
         """Reciprocal basis of every pattern (n, 2, 2), of equivalent ones that nearest to the largest leaf's."""
@@ -155,14 +207,6 @@ class LatticeStage:
             turned = nearest_equivalent(lattice.basis_yx, self.leaves[largest].basis_yx)
             bases[own] = np.einsum("nij,vj->nvi", self._out.matrix[own], turned)
         return bases
-
-    def _gain(self) -> float:
-        """Detector units per electron: variance over mean, where the specimen varies least."""
-        mean, variance = self._aligned.mean, self._aligned.variance
-        usable = (mean > 0) & (variance > 0)
-        if not usable.any():
-            return 1.0
-        return float(np.quantile(variance[usable] / mean[usable], 0.1)) / RESAMPLED_NOISE
 
 
 def _mean_of_leaf(

@@ -32,6 +32,7 @@ _NODE_DTYPE = np.dtype(
         ("k", np.int32),
         ("k_auto", np.int32),
         ("radius", np.float64),
+        ("averaging", np.float64),
     ]
 )
 
@@ -224,7 +225,7 @@ def _read_nodes(file: h5py.File, where: str) -> tuple[ClusterNode, ...]:
         return ()
     rows: Any = file[where]  # h5py's items are unions of everything
     return tuple(
-        ClusterNode.from_json({name: _plain_field(row[name]) for name in _NODE_DTYPE.names or ()})
+        ClusterNode.from_json({name: _plain_field(row[name]) for name in row.dtype.names or ()})
         for row in rows[()]
     )
 

@@ -36,10 +36,12 @@ from streamer.analysis.preprocess import (
     untouched_mask,
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
+from streamer.analysis.shot_noise import FeatureNoise
 from streamer.cluster.coherence import neighbour_pairs
-from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.cluster.divisive import Averaging, DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
 from streamer.cluster.nearest import label_by, reach_of_leaves
+from streamer.cluster.neighbours import ScanMap
 from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
@@ -143,7 +145,7 @@ def analyze(
         with clock.stage("hierarchy", progress) as told:
             # Neither fills all processors all the time.
             pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor, cancel)
-            rules = division_rules(settings, aligned.usable, scan.info.scan_shape)
+            rules = division_rules(settings, aligned, mask, scan.info.scan_shape)
             if model is None:
                 hierarchy = _divide(extracted, settings, rules, executor, told, cancel)
             else:
@@ -162,7 +164,7 @@ def analyze(
             means = mean_by_node(
                 scan, settings, aligned, leaf_of, tree, weights, lattice, executor, told, cancel
             )
-            lattices = lattice.maps(scan.info.calibration)
+            lattices = lattice.maps(scan.info.calibration, scan.info.scan_shape)
         with clock.stage("manifold", progress) as told:
             manifolds = embed_nodes(
                 extracted.features,
@@ -207,15 +209,25 @@ def _divide(
 
 
 def division_rules(
-    settings: AnalysisSettings, usable: NDArray[np.bool_], scan_shape: tuple[int, int]
+    settings: AnalysisSettings, aligned: Aligned, mask: FeatureMask, scan_shape: tuple[int, int]
 ) -> DivisionRules:
-    """The hierarchy's settings as its rules, for the usable positions (n,) of a scan."""
+    """The hierarchy's settings as its rules, for the usable positions of a scan."""
     cluster = settings.cluster
-    pairs = neighbour_pairs(np.flatnonzero(usable), scan_shape)
-    share = None
+    positions = np.flatnonzero(aligned.usable)
+    share = averaging = None
     if cluster.mask_per_node:
         share = PUBLISHED_THRESHOLD if settings.mask.threshold is None else settings.mask.threshold
-    return DivisionRules(cluster.levels, cluster.k_max, cluster.min_patterns, cluster.k, pairs, share)
+    if cluster.neighbours == "auto":
+        averaging = Averaging(ScanMap.of(positions, scan_shape), FeatureNoise(aligned, mask))
+    return DivisionRules(
+        cluster.levels,
+        cluster.k_max,
+        cluster.min_patterns,
+        cluster.k,
+        neighbour_pairs(positions, scan_shape),
+        share,
+        averaging,
+    )
 
 
 def _momentum(
@@ -381,10 +393,13 @@ class _Assembly:
     def _lattice(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         scan_shape, maps = self.scan.info.scan_shape, self.lattices
         arrays: dict[str, NDArray[Any]] = {
-            f"lattice/{name}": getattr(maps, name).reshape(scan_shape)
-            for name in ("constant_nm", "spacing_px", "rotation_rad", "quality")
+            "lattice/quality": maps.quality.reshape(scan_shape),
+            "lattice/width": maps.width.reshape(*scan_shape, 2),
         }
-        arrays["lattice/strain"] = maps.strain.reshape(*scan_shape, 3)
+        for where, values in (("lattice", maps.values), ("lattice/alone", maps.alone)):
+            arrays[f"{where}/strain"] = values.strain.reshape(*scan_shape, 3)
+            for name in ("constant_nm", "spacing_px", "rotation_rad"):
+                arrays[f"{where}/{name}"] = getattr(values, name).reshape(scan_shape)
         return arrays, {
             "reference_basis_yx_px": maps.reference_basis_yx.ravel().tolist(),
             "is_hexagonal": maps.is_hexagonal,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans
+from streamer.cluster.neighbours import WIDTHS, WORTH, ScanMap, stein_risk
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
 from streamer.kernels.mask import MIN_FEATURES
 from streamer.model import LABEL_NOT_VISITED, ClusterNode
@@ -18,6 +19,25 @@ CLEAR_GAIN = 0.2
 """Share of a node's inertia: a split that takes more away needs no map to be believed."""
 MIN_COHERENCE = 4.0
 """Standard deviations of chance by which neighbours must agree, else the split is one of noise."""
+CLEAR_DISTANCE = 12.0
+"""Standard deviations of noise between centroids: noise alone puts no pattern on the wrong side."""
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """What a node's vectors are averaged with their neighbours by, where that pays (decision 22).
+
+    Attributes
+    ----------
+    scan_map
+        Where all vectors lie.
+    noise
+        Variance of the noise along directions (d, n_features) of unit length, for vectors of this mean
+        (n_features,): (d,).
+    """
+
+    scan_map: ScanMap
+    noise: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,8 @@ class DivisionRules:
 
     `neighbours` (m, 2): rows of vectors that are next to each other on the map, see `cluster.coherence`; None: no map.
     `varying_share`: a node is split by those features alone whose STD within it exceeds this share of the
-    largest there; None: by all.
+    largest there; None: by all. `averaging`: how vectors are averaged with their neighbours once K is chosen;
+    None: not at all.
     """
 
     levels: int
@@ -57,6 +78,7 @@ class DivisionRules:
     k_by_name: dict[str, int] = field(default_factory=dict)
     neighbours: NDArray[np.int64] | None = None
     varying_share: float | None = None
+    averaging: Averaging | None = None
 
 
 Progress = Callable[[str, float], None]
@@ -135,6 +157,15 @@ def divide_leaf(
             continue
         if seen.shape != inside.shape:
             clustering = by_labels(inside, clustering.labels, k, executor)
+        if rules.averaging:
+            width = _averaging_width(inside, clustering, members, rules.averaging, executor)
+            if width:
+                together = np.zeros(len(seen), np.int32)
+                scan_map = rules.averaging.scan_map.part(members)
+                averaged, _ = scan_map.averaged(seen, together, width, executor)
+                labels = kmeans(averaged, k, rng, executor).labels
+                clustering = by_labels(inside, labels, k, executor)
+                tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)
         centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
@@ -152,6 +183,34 @@ def divide_leaf(
             if child.level < rules.levels:
                 queue.append(child.id)
     return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
+
+
+def _averaging_width(
+    inside: NDArray[np.float32],
+    clustering: Clustering,
+    members: NDArray[np.int64],
+    averaging: Averaging,
+    executor: Executor | None,
+) -> float:
+    """How wide averaging with neighbours pays where it matters: along what separates the clusters; 0: not at all."""
+    centroids = clustering.centroids.astype(np.float64)
+    mean = np.average(centroids, axis=0, weights=clustering.counts)
+    _, lengths, directions = np.linalg.svd(centroids - mean, full_matrices=False)
+    directions = directions[lengths > 1e-6 * lengths[0]]
+    noise = averaging.noise(directions, mean) if len(directions) else np.zeros(1)
+    one, other = np.triu_indices(len(centroids), 1)
+    apart = np.linalg.norm(centroids[one] - centroids[other], axis=1).min()
+    if not (noise > 0).all() or apart > CLEAR_DISTANCE * np.sqrt(noise.max()):
+        return 0.0
+    scores = np.asarray(inside @ directions.T.astype(np.float32), np.float32)
+    scan_map, together = averaging.scan_map.part(members), np.zeros(len(scores), np.int32)
+    least, best = WORTH, 0.0
+    for width in WIDTHS:
+        averaged, own_share = scan_map.averaged(scores, together, width, executor)
+        risk = stein_risk(scores, averaged, own_share, noise).mean(axis=0) @ noise / noise.sum()
+        if risk < least:
+            least, best = risk, width
+    return best
 
 
 def _is_noise(

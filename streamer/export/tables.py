@@ -22,6 +22,7 @@ NODE_COLUMNS = (
     "k_auto",
     "inertia",
     "radius",
+    "averaging",
 )
 
 
@@ -41,6 +42,7 @@ def node_rows(nodes: tuple[ClusterNode, ...]) -> list[dict[str, Any]]:
             "k_auto": node.k_auto,
             "inertia": node.inertia,
             "radius": node.radius,
+            "averaging": node.averaging,
         }
         for node in nodes
     ]

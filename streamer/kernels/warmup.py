@@ -11,6 +11,7 @@ from streamer.kernels.clean import clean_frames, find_nonfinite
 from streamer.kernels.distance import accumulate_groups, assign_nearest, assign_two_levels
 from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import find_direct_beam
+from streamer.kernels.neighbours import average_rows
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 from streamer.kernels.spots import Lattices, SpotPlan, fit_lattices
 from streamer.kernels.stats import accumulate_by_label
@@ -50,6 +51,11 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
         out = Lattices(np.empty((2, 2, 2)), np.empty(2), np.empty(2), np.empty(2))
         fit_lattices(frames, np.arange(2), centres, no_defects, 4, plan, 2, patterns[0], out)
 
+    def neighbours() -> None:
+        row_of = np.array([[-1, -1, -1, -1], [-1, 0, 1, -1], [-1, -1, -1, -1]], np.int32)
+        places, weights = np.array([[0, 0], [0, 1]]), np.ones((3, 3), np.float32)
+        average_rows(flat, labels, row_of, places, weights, np.empty_like(flat), near)
+
     return [
         lambda: windowed_centre(patterns[0], 7.5, 7.5, 3.0, found),
         lambda: find_centre(patterns[0], centres[0], 3.0, 1.0, 2, found),
@@ -64,6 +70,7 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
             flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32)
         ),
         lambda: accumulate_groups(flat, labels, np.zeros((1, 256)), np.zeros(1, np.int64)),
+        neighbours,
         lambda: nearest_points(points, points[:1], labels, distances),
         lambda: lloyd_points(
             points, points[:1].copy(), np.empty((1, 3)), np.empty(1, np.int64), labels, distances, 1

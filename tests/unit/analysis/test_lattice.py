@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from simulators.specimen import LATTICE_A, Phase
 from streamer import analyze, open_scan
 from streamer.analysis import bragg, lattice
+from streamer.analysis.lattice_neighbours import average_with_neighbours
+from streamer.cluster.neighbours import WIDTHS
 from streamer.settings import analysis_settings
 from tests.simulated import simulate
 
@@ -25,18 +27,79 @@ def result(scan):
     return analyzed(scan)
 
 
-def test_constant_and_rotation_are_as_near_the_truth_as_shot_noise_allows(scan, result):
+def errors(scan, result, where, phase):
+    """Share of the constant, and degrees, by which the measured differ from the truth."""
+    specimen, own = scan.specimen, scan.specimen.phase == phase
+    true = LATTICE_A[phase] / 10 * (1 + specimen.strain[own])
+    turn = result.arrays[f"{where}/rotation_rad"] - specimen.rotation_rad
+    return result.arrays[f"{where}/constant_nm"][own] / true - 1, np.rad2deg(turn[own])
+
+
+def test_a_pattern_alone_is_as_near_the_truth_as_shot_noise_allows(scan, result):
     """Bounds of Cramér and Rao for these spots: 0.1 % and 0.06 degrees a pattern (docs/performance.md)."""
-    specimen = scan.specimen
-    constant, rotation = result.arrays["lattice/constant_nm"], result.arrays["lattice/rotation_rad"]
-    offset = (rotation - specimen.rotation_rad)[specimen.phase > 0].mean()  # the scan's mean lattice is zero
-    assert abs(offset) < np.deg2rad(0.1)
+    crystal = scan.specimen.phase > 0
+    rotation = result.arrays["lattice/alone/rotation_rad"]
+    # The scan's mean lattice is zero.
+    assert abs((rotation - scan.specimen.rotation_rad)[crystal].mean()) < np.deg2rad(0.1)
     for phase in (Phase.WS2, Phase.WSE2):
-        own = specimen.phase == phase
-        ratio = constant[own] / (LATTICE_A[phase] / 10 * (1 + specimen.strain[own]))
-        assert abs(ratio.mean() - 1) < 3e-4
+        ratio, turn = errors(scan, result, "lattice/alone", phase)
+        assert abs(ratio.mean()) < 3e-4
         assert ratio.std() < 1.2e-3
-        assert np.deg2rad(0.07) > (rotation - specimen.rotation_rad)[own].std()
+        assert turn.std() < 0.07
+
+
+def test_neighbours_halve_the_error_where_the_lattice_turns_slowly(scan, result):
+    for phase in (Phase.WS2, Phase.WSE2):
+        alone, together = (errors(scan, result, where, phase) for where in ("lattice/alone", "lattice"))
+        assert together[0].std() < 0.5 * alone[0].std()
+        # The rotation of WS2 goes once about in six positions here.
+        assert together[1].std() < {Phase.WS2: 0.9, Phase.WSE2: 0.6}[phase] * alone[1].std()
+    width = result.arrays["lattice/width"]
+    assert np.nanmin(width) >= 0
+    assert np.nanmax(width[scan.specimen.phase == Phase.WSE2]) > np.nanmax(
+        width[scan.specimen.phase == Phase.WS2, 0]
+    )
+
+
+def test_neighbours_can_be_left_out(scan, result):
+    arrays = analyzed(scan, lattice={"neighbours": "off"}).arrays
+    for name in ("constant_nm", "rotation_rad", "strain"):
+        np.testing.assert_array_equal(arrays[f"lattice/{name}"], arrays[f"lattice/alone/{name}"])
+        np.testing.assert_array_equal(arrays[f"lattice/{name}"], result.arrays[f"lattice/alone/{name}"])
+    assert np.nanmax(arrays["lattice/width"]) == 0
+
+
+def test_what_jumps_from_place_to_place_is_not_averaged_and_what_is_smooth_is():
+    shape, sigma = (20, 34), 0.1
+    rng = np.random.default_rng(0)
+    x = np.arange(shape[0] * shape[1]) % shape[1]
+    truth = np.stack(
+        [rng.choice([-1.0, 1.0], x.size), *(np.sin(x / 9) * factor for factor in (1, 2, 3))], axis=1
+    )
+    values = truth + sigma * rng.standard_normal(truth.shape)
+    values[::7] = np.nan
+    out, width = average_with_neighbours(
+        values, np.full(values.shape, sigma**2), (np.zeros(x.size, np.int32),), shape
+    )
+    np.testing.assert_array_equal(out[:, 0], values[:, 0])
+    there = np.isfinite(values[:, 0])
+    assert set(width[there, 0]) == {0.0}
+    assert set(width[there, 1]) <= set(WIDTHS)
+    assert np.isnan(width[~there]).all()
+    assert np.isnan(out[~there]).all()
+    assert (out - truth)[there, 1:].std() < 0.5 * sigma
+
+
+def test_grains_are_averaged_each_in_itself():
+    """Where a leaf is one grain and a cluster of level 1 holds them all."""
+    shape, sigma = (24, 36), 0.02
+    y, x = np.divmod(np.arange(shape[0] * shape[1]), shape[1])
+    leaves = ((y // 6) % 2 + 2 * ((x // 6) % 2)).astype(np.int32)
+    truth = np.stack([leaves * 1.0] * 4, axis=1)
+    values = truth + sigma * np.random.default_rng(1).standard_normal(truth.shape)
+    groupings = (np.zeros(x.size, np.int32), leaves)
+    out, _ = average_with_neighbours(values, np.full(values.shape, sigma**2), groupings, shape)
+    assert (out - truth).std() < 0.5 * sigma
 
 
 def test_film_has_no_lattice_and_crystal_has_one_of_quality(scan, result):
