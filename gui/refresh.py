@@ -71,6 +71,7 @@ DISPLAYED_ARRAYS = (
     "lattice_spacing_px",
     "lattice_rotation_rad",
     "lattice_strain",
+    "lattice_width",
     "lattice_quality",
 )
 

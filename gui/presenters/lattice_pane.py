@@ -52,7 +52,7 @@ def lattice_view(
     return LatticeView(
         picture=picture,
         quantity=quantity,
-        axis=f"{texts.LATTICE_QUANTITIES[quantity][1]}{f' ({unit})' * bool(unit)}",
+        axis=texts.lattice_axis(quantity, unit, _width(snapshot, quantity)),
         centres=tuple(((edges[1:] + edges[:-1]) / 2).tolist()),
         curves=tuple(
             HistogramCurve(
@@ -85,6 +85,14 @@ def _source(snapshot: Snapshot, quantity: LatticeQuantity) -> tuple[str, NDArray
     if quantity in _STRAINS:
         values = values[..., _STRAINS.index(quantity)]
     return name, values if factor == 1.0 else values * np.float32(factor), unit
+
+
+def _width(snapshot: Snapshot, quantity: LatticeQuantity) -> float:
+    """How wide the quantity was averaged with neighbours at most, in scan positions."""
+    values = snapshot.values("lattice_width")
+    if values is None or quantity is LatticeQuantity.QUALITY or not np.isfinite(values).any():
+        return 0.0
+    return float(np.nanmax(values[..., 0 if quantity is LatticeQuantity.ROTATION else 1]))
 
 
 def _measured(snapshot: Snapshot, name: str) -> bool:

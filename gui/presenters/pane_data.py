@@ -21,6 +21,7 @@ ARRAYS_OF_PANE = {
     "alignment": ("com_yx", "residual_yx"),
     "lattice": (
         "lattice_constant_nm", "lattice_spacing_px", "lattice_rotation_rad", "lattice_strain", "lattice_quality",
+        "lattice_width",
     ),
     "k-space": ("momentum_labels", "momentum_images"),
 }  # fmt: skip

@@ -114,6 +114,13 @@ def methods_text(result: AnalysisResult) -> str:
             f"The lattice of {n} patterns was fitted to their Bragg disks by maximum likelihood; detector calibration "
             f"{known.get(source, 'unknown')}."
         )
+        width = float(np.nanmax(result.arrays.get("lattice/width", np.zeros(1))))
+        if width:
+            sentences.append(
+                "Rotation and strain were averaged with those of neighbouring positions of the same cluster by "
+                f"Gaussian weights of a standard deviation of up to {width:.2g} positions, chosen by Stein's unbiased "
+                "estimate of the risk."
+            )
     return " ".join(sentences)
 
 
@@ -123,7 +130,12 @@ def _clusters_sentence(result: AnalysisResult) -> str:
             f"Every pattern went to the nearest of the clusters of {result.array_attrs['model']['result']}; none was "
             "fitted to this scan."
         )
+    averaged = [f"{node.name} ({node.averaging:.2g})" for node in result.nodes if node.averaging]
     return (
         "Patterns were divided from the top by K-means, the number of clusters of each node from the gain on held-out "
         "patterns and the agreement of two halves."
-    )
+    ) + (
+        " Before they were divided, the patterns of these nodes were averaged with their neighbours of the same node "
+        "(standard deviation of the Gaussian weights in scan positions, chosen by Stein's unbiased estimate of the "
+        f"risk): {', '.join(averaged)}."
+    ) * bool(averaged)

@@ -30,6 +30,7 @@ _RESULT_ARRAYS = {
     "lattice_rotation_rad": "lattice/rotation_rad",
     "lattice_quality": "lattice/quality",
     "lattice_strain": "lattice/strain",
+    "lattice_width": "lattice/width",
     "momentum_labels": "momentum/labels",
     "momentum_images": "momentum/images",
 }

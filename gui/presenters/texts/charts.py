@@ -36,8 +36,11 @@ def elbow_title(node: ClusterNode) -> str:
 
 
 def elbow_note(node: ClusterNode) -> str:
-    """Such as "K = 3 (auto 3)"."""
-    return f"K = {node.k} (auto {node.k_auto})"
+    """Such as "K = 3 (auto 3), averaged over ± 0.85 positions"."""
+    parts = [f"K = {node.k} (auto {node.k_auto})"]
+    if node.averaging:
+        parts.append(f"averaged over ± {node.averaging:.2g} positions")
+    return ", ".join(parts)
 
 
 THRESHOLD_REFUSED = "The threshold lies between 0 and 100 %."
@@ -97,7 +100,7 @@ def kept_pixels(n_features: int, n_pixels: int) -> str:
 
 def k_label(node: ClusterNode, wanted: int | None, *, is_locked: bool) -> str:
     """Such as "K = 3 (auto 3), wanted 4, locked"."""
-    parts = [f"K = {node.k} (auto {node.k_auto})"]
+    parts = [elbow_note(node)]
     if wanted is not None and wanted != node.k:
         parts.append(f"wanted {wanted}")
     if is_locked:

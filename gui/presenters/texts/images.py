@@ -49,6 +49,16 @@ LATTICE_QUANTITIES: dict[LatticeQuantity, tuple[str, str]] = {
     LatticeQuantity.STRAIN_YX: ("εyx", "Shear strain"),
     LatticeQuantity.QUALITY: ("Q", "Quality"),
 }
+
+
+def lattice_axis(quantity: LatticeQuantity, unit: str, width: float) -> str:
+    """Such as "Lattice constant (nm), averaged over ± 1.2 positions"."""
+    parts = [LATTICE_QUANTITIES[quantity][1] + f" ({unit})" * bool(unit)]
+    if width:
+        parts.append(f"averaged over ± {width:.2g} positions")
+    return ", ".join(parts)
+
+
 AXIS_SHARE = "share"
 MAP_WAITING = "Waiting for the detector.\nThe map fills in here when the first row arrives."
 MAP_HOW_TO_SEND = "\n\nTo send a file as a detector would:\nlivestem replay FILE --to {listen}"
