@@ -60,6 +60,7 @@ ACTIONS = (
         "copy", "Copy pane", "Copy the pane under the mouse as a picture with its scale bar", ("Ctrl+C",)
     ),
     ActionSpec("copy_table", "Copy table", "Copy the hierarchy as CSV", ("Ctrl+Shift+C",)),
+    ActionSpec("export", "Export…", "Figures, texts and data of the result, for a paper", ("Ctrl+E",)),
     ActionSpec(
         "save_window", "Save picture", "Save the whole window as a picture with the time", ("Ctrl+P",)
     ),

@@ -10,6 +10,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 from gui.actions import add_actions
 from gui.charge import Charge
 from gui.errors_shown import ErrorReports
+from gui.exporting import Exporting
 from gui.in_charge import InCharge
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
@@ -69,6 +70,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
         self.panes.cluster_map.can_simulate = can_simulate
         self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self._selection), errors.say)
+        self.exporting = Exporting(self, remembered, source.latest)
         self.setAcceptDrops(True)
         self.panes.add_tree_tools([self._actions[name] for name in TREE_TOOLS])
         self._arrange()
@@ -328,6 +330,7 @@ class MainWindow(QtWidgets.QMainWindow):
             "copy": lambda: self.tools.copy(self.tools.pane_in_hand()),
             "copy_table": lambda: self.tools.copy_table(),
             "save_window": lambda: self.tools.save_window(),
+            "export": lambda: self.exporting.open(),
             "show_log": lambda: self.panes.show_tab("log"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
             "keys": lambda: KeysDialog(self, list(self._actions.values())).show(),
@@ -393,7 +396,7 @@ class MainWindow(QtWidgets.QMainWindow):
             menu.addAction(self._actions[name])
         self.files.fill_menu(menu)
         menu.addSeparator()
-        for name in ("save_window", "copy_table", "table", "full_screen", "keys", "quit"):
+        for name in ("export", "save_window", "copy_table", "table", "full_screen", "keys", "quit"):
             menu.addAction(self._actions[name])
 
     def dragEnterEvent(self, a0: QtGui.QDragEnterEvent | None) -> None:
@@ -441,6 +444,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._timer.stop()
         self.files.close()
         self.tools.close()
+        self.exporting.close()
         self.panes.restore_sizes()
         if self._remembered is not None:
             self._remembered.keep(self)

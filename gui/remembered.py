@@ -40,6 +40,16 @@ class Remembered:
         self._settings.sync()
 
     @property
+    def export_choices(self) -> str:
+        """What was chosen for the last export, as `ExportPlan`'s JSON; empty at first."""
+        return str(self._settings.value("export") or "")
+
+    @export_choices.setter
+    def export_choices(self, text: str) -> None:
+        self._settings.setValue("export", text)
+        self._settings.sync()
+
+    @property
     def recent(self) -> tuple[Path, ...]:
         """Files that were opened, newest first; those that are gone are left out."""
         value = self._settings.value("recent") or []

@@ -8,7 +8,7 @@ from pyqtgraph.Qt import QtGui
 from gui import theme
 from gui.presenters.phase import Phase
 from gui.presenters.views import Severity
-from tests.colour_difference import contrast
+from streamer.look.colour_difference import contrast
 
 LOOKS = {"dark": theme.DARK, "light": theme.LIGHT}
 WORDS_ON = [

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import pytest
 
+from streamer.look.colour_difference import SIGHTS, as_seen, ciede2000, contrast, lab
 from streamer.look.palette import NOT_VISITED, dimmed, family_colours, family_shades
-from tests.colour_difference import SIGHTS, as_seen, ciede2000, contrast, lab
 
 LEAVES = {2: 15.9, 3: 15.9, 4: 11.5, 5: 7.7, 6: 6.1}
 """Smallest CIEDE2000 between leaves, three children in each family, by number of families."""

@@ -3,9 +3,13 @@
 Sharma, Wu and Dalal 2005 for the difference; Machado, Oliveira and Fernandes 2009, severity 1, for the sight.
 """
 
-import numpy as np
+from collections.abc import Sequence
+from itertools import combinations
 
-SIGHTS = {
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SIGHTS: dict[str, NDArray[np.float64]] = {
     "normal": np.eye(3),
     "protan": np.array(
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
@@ -17,24 +21,34 @@ SIGHTS = {
         [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
     ),
 }
+"""What linear light becomes, for each kind of sight."""
 _TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 
 
-def linear(rgb):
+def smallest_difference(colours: Sequence[ArrayLike]) -> float:
+    """The smallest CIEDE2000 of any two of these sRGB colours (bytes), for any sight; inf for fewer than two."""
+    smallest = float("inf")
+    for sight in SIGHTS:
+        seen = [lab(as_seen(colour, sight)) for colour in colours]
+        smallest = min([smallest, *(ciede2000(*pair) for pair in combinations(seen, 2))])
+    return smallest
+
+
+def linear(rgb: ArrayLike) -> NDArray[np.float64]:
     """Bytes of sRGB (..., 3) to linear light."""
     encoded = np.asarray(rgb, float) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def as_seen(rgb, sight):
-    """Linear light that a normal eye would have to see for the same impression."""
+def as_seen(rgb: ArrayLike, sight: str) -> NDArray[np.float64]:
+    """Linear light (..., 3) that a normal eye would have to see for the same impression."""
     return np.clip(linear(rgb) @ SIGHTS[sight].T, 0, 1)
 
 
-def lab(light):
+def lab(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """CIELAB, D65, of linear light (..., 3)."""
     ratio = light @ _TO_XYZ.T / _WHITE
     f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
@@ -43,9 +57,9 @@ def lab(light):
     )
 
 
-def ciede2000(first, second):
+def ciede2000(first: ArrayLike, second: ArrayLike) -> float:
     """Difference of two CIELAB colours."""
-    (l1, a1, b1), (l2, a2, b2) = first, second
+    (l1, a1, b1), (l2, a2, b2) = np.asarray(first, float), np.asarray(second, float)
     mean_c = (np.hypot(a1, b1) + np.hypot(a2, b2)) / 2
     g = 0.5 * (1 - np.sqrt(mean_c**7 / (mean_c**7 + 25.0**7)))
     a1, a2 = (1 + g) * a1, (1 + g) * a2
@@ -70,7 +84,7 @@ def ciede2000(first, second):
     return float(np.sqrt(parts[0] ** 2 + parts[1] ** 2 + parts[2] ** 2 + r * parts[1] * parts[2]))
 
 
-def contrast(first, second):
+def contrast(first: ArrayLike, second: ArrayLike) -> float:
     """Contrast of two sRGB colours as WCAG 2 has it, 1..21."""
     lighter, darker = sorted((float(linear(rgb) @ _TO_XYZ[1]) for rgb in (first, second)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
