@@ -6,7 +6,8 @@ PHYSICS_VENV := .venv-physics
 HYPERSPY_VENV := .venv-hyperspy
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
-WORKERS ?= 2
+# Of `make test`: one more than the two cores it is meant for, because many tests wait for processes.
+WORKERS ?= 3
 PLATFORM ?=
 PYTHON_VERSION ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -19,7 +20,7 @@ demo: setup
 test: kernels
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-# Compiled and kept once, rather than by both workers of `test` and by the processes that they start.
+# Compiled and kept once, rather than by every worker of `test` and by the processes that they start.
 kernels: setup
 	$(BIN)/python -c "from streamer.kernels.warmup import warm_kernels; warm_kernels()"
 
