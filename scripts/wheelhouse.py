@@ -53,7 +53,7 @@ def main(tag: str, python: str, out: Path) -> None:
     """Collect the wheels in a folder of their own, with a text that says how to install them."""
     if not TAG.fullmatch(tag):
         raise click.BadParameter(
-            f"{tag}. Expected such as manylinux_2_28_x86_64, win_amd64, macosx_11_0_arm64."
+            f"{tag}. Expected such as manylinux_2_28_x86_64, win_amd64, macosx_14_0_arm64."
         )
     folder = out / f"{tag}-{python}"
     folder.mkdir(parents=True, exist_ok=True)
