@@ -23,6 +23,7 @@ from streamer.cluster.divisive import DivisionRules, Hierarchy
 from streamer.cluster.edits import apply_edits, node_named
 from streamer.cluster.elbow import Elbow
 from streamer.cluster.tree import ClusterTree
+from streamer.cluster.vectors import Vectors
 from streamer.errors import SettingsError
 from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.model import LABEL_NOT_VISITED
@@ -44,7 +45,7 @@ class _Prepared:
     """What edits compute with: as the analysis had it, since the same code makes it again."""
 
     aligned: Aligned
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | Vectors
     rules: DivisionRules
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.lattice import LatticeStage
-from streamer.analysis.passes import Block, Cancel, run_pass
+from streamer.analysis.lattice import LatticeFit, LatticeStage, no_lattices
+from streamer.analysis.passes import Arrays, Block, Cancel, PassJob, run_job
 from streamer.analysis.preprocess import Aligned
 from streamer.cluster.tree import ClusterTree
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.frame_pass import FramePass, frame_plan
+from streamer.kernels.frame_pass import FramePass, FramePlan, frame_plan
+from streamer.kernels.spots import Lattices
 from streamer.settings import AnalysisSettings
 
 
@@ -47,21 +49,20 @@ def mean_by_node(
     lattice
         Measures the same blocks; its maps are complete afterwards.
     """
-    images = np.full((scan.info.n_positions, len(weights)), np.nan, np.float32)
-
-    def also(block: Block, virtual: NDArray[np.float32]) -> None:
-        images[block.positions] = virtual
-        lattice.step(block)
-
-    sums = sums_of_groups(
-        scan, settings, aligned, leaf_of, len(tree.nodes), executor, progress, cancel, weights, also
+    plan = _plan(scan, settings, aligned)
+    fit = lattice.fit
+    job = GroupsJob(
+        scan.info.detector_shape, plan, len(tree.nodes), aligned.centres_yx, leaf_of, weights, fit
     )
+    found = run_job(scan, job, executor, progress, cancel)
+    lattice.take(Lattices(*(found.arrays[name] for name in Lattices._fields)) if fit else None)
+    sums = found.total("groups")
     # A child's id is larger than its parent's: from the last to the first, every node is complete when added.
     for node in reversed(tree.nodes[1:]):
         sums[node.parent] += sums[node.id]
     counts = np.array([max(node.n_patterns, 1) for node in tree.nodes])
     means = (sums / counts[:, None]).astype(np.float32)
-    return NodeMeans(means.reshape(-1, *scan.info.detector_shape), images)
+    return NodeMeans(means.reshape(-1, *scan.info.detector_shape), found.arrays["images"])
 
 
 def sums_of_groups(
@@ -73,36 +74,88 @@ def sums_of_groups(
     executor: Executor,
     progress: Callable[[float], None] = lambda fraction: None,
     cancel: Cancel | None = None,
-    weights: NDArray[np.float32] | None = None,
-    also: Callable[[Block, NDArray[np.float32]], None] | None = None,
 ) -> NDArray[np.float64]:
     """Sum of the aligned patterns of each group, (n_groups, det_y * det_x).
 
     Parameters
     ----------
     group_of
-        (n,) int32, group of each scan position; -1 left out, and not read where `also` is None.
-    weights
-        (m, det_y * det_x) float32 of virtual detectors.
-    also
-        Called with every block and its virtual detectors' values (n, m).
+        (n,) int32, group of each scan position; -1 left out, and not read.
     """
-    shape = scan.info.detector_shape
-    plan = frame_plan(
-        aligned.beam, shape, settings.alignment.max_iterations, aligned.look.defects, measure=False
+    job = GroupsJob(
+        scan.info.detector_shape, _plan(scan, settings, aligned), n_groups, aligned.centres_yx, group_of
+    )
+    return run_job(scan, job, executor, progress, cancel or Cancel()).total("groups")
+
+
+def _plan(scan: ScanFile, settings: AnalysisSettings, aligned: Aligned) -> FramePlan:
+    return frame_plan(
+        aligned.beam,
+        scan.info.detector_shape,
+        settings.alignment.max_iterations,
+        aligned.look.defects,
+        measure=False,
     )
 
-    def step(sums: NDArray[np.float32], block: Block) -> None:
-        frame_pass = FramePass(shape, plan, weights=weights, room=block.room)
-        out = frame_pass.outcome(len(block.positions))
-        out.centres_yx[:] = aligned.centres_yx[block.positions]
-        frame_pass.run(block.frames, out, binned=sums, bins=group_of[block.positions].astype(np.int64))
-        if also is not None:
-            also(block, out.virtual)
 
-    def zeros() -> NDArray[np.float32]:
-        return np.zeros((n_groups, shape[0] * shape[1]), np.float32)
+@dataclass(frozen=True)
+class GroupsJob(PassJob):
+    """Sums of the aligned patterns of groups; with `weights` virtual images, with `lattice` the lattices too.
 
-    wanted = None if also is not None else group_of >= 0
-    chunks = run_pass(scan, zeros, step, executor, progress, cancel or Cancel(), wanted=wanted)
-    return np.asarray(np.sum(chunks, axis=0, dtype=np.float64))
+    Attributes
+    ----------
+    centres_yx, group_of
+        (n, ...) by position; group -1: left out, and not read where groups are all that is asked for.
+    weights
+        (m, n_pixels) of virtual detectors; None: none.
+    """
+
+    shape: tuple[int, int]
+    plan: FramePlan
+    n_groups: int
+    centres_yx: NDArray[np.float64]
+    group_of: NDArray[np.int32]
+    weights: NDArray[np.float32] | None = None
+    lattice: LatticeFit | None = None
+
+    @property
+    def n(self) -> int:
+        """Positions."""
+        return len(self.group_of)
+
+    @property
+    def wanted(self) -> NDArray[np.bool_] | None:
+        """See `PassJob`."""
+        return self.group_of >= 0 if self.weights is None else None
+
+    def rooms(self) -> Arrays:
+        """`images` (n, m), NaN not usable; the fields of `Lattices`."""
+        rooms: Arrays = {}
+        if self.weights is not None:
+            rooms["images"] = np.full((self.n, len(self.weights)), np.nan, np.float32)
+        if self.lattice is not None:
+            rooms |= no_lattices(self.n)._asdict()
+        return rooms
+
+    def part(self, start: int, stop: int) -> Self:
+        """See `PassJob`."""
+        return replace(self, centres_yx=self.centres_yx[start:stop], group_of=self.group_of[start:stop])
+
+    def sums(self) -> Arrays:
+        """`groups` (n_groups, n_pixels) float32."""
+        return {"groups": np.zeros((self.n_groups, self.shape[0] * self.shape[1]), np.float32)}
+
+    def step(self, block: Block, out: Arrays, sums: Arrays) -> None:
+        """See `PassJob`."""
+        frame_pass = FramePass(self.shape, self.plan, weights=self.weights, room=block.room)
+        found = frame_pass.outcome(len(block.positions))
+        centres = self.centres_yx[block.positions]
+        groups = self.group_of[block.positions]
+        found.centres_yx[:] = centres
+        frame_pass.run(block.frames, found, binned=sums["groups"], bins=groups.astype(np.int64))
+        if self.weights is not None:
+            out["images"][block.positions] = found.virtual
+        if self.lattice is not None:
+            measured = self.lattice.measure(block, groups, centres)
+            for name, values in measured._asdict().items():
+                out[name][block.positions] = values

@@ -84,8 +84,46 @@ class LatticeMaps:
     is_hexagonal: bool
 
 
+@dataclass(frozen=True)
+class LatticeFit:
+    """What measures the patterns of a block: the disks of every leaf, the detector's defects."""
+
+    leaves: dict[int, LeafLattice]
+    defects: NDArray[np.int64]
+
+    def measure(self, block: Block, leaves: NDArray[np.int32], centres_yx: NDArray[np.float64]) -> Lattices:
+        """Lattices of a block's patterns, of these leaves (n,) and with these centres (n, 2)."""
+        out = no_lattices(len(leaves))
+        n_y, n_x = block.frames.shape[1:]
+        for leaf in np.unique(leaves):
+            if leaf in self.leaves:
+                fit_lattices(
+                    block.frames,
+                    np.flatnonzero(leaves == leaf),
+                    centres_yx,
+                    self.defects,
+                    max_bad_pixels((n_y, n_x)),
+                    self.leaves[leaf].plan,
+                    ROUNDS,
+                    block.room.mended[0],
+                    out,
+                )
+        return out
+
+
+def no_lattices(n: int) -> Lattices:
+    """Room for n patterns, none measured."""
+    return Lattices(np.full((n, 2, 2), np.nan), np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan))
+
+
 class LatticeStage:
-    """Disks of every leaf, made before the third pass; `step` measures a block of it, in any thread."""
+    """Disks of every leaf, made before the third pass, whose blocks `fit` measures; `take` what it found.
+
+    Attributes
+    ----------
+    fit
+        None where no lattice is to be measured.
+    """
 
     def __init__(
         self,
@@ -98,13 +136,11 @@ class LatticeStage:
         executor: Executor,
     ) -> None:
         shape = (aligned.mean.shape[0], aligned.mean.shape[1])
-        n = len(leaf_of)
         self._aligned, self._leaf_of, self._tree = aligned, leaf_of, tree
         self._average, self._executor = settings.lattice.neighbours == "auto", executor
         self.leaves: dict[int, LeafLattice] = {}
-        self._out = Lattices(
-            np.full((n, 2, 2), np.nan), np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
-        )
+        self.fit: LatticeFit | None = None
+        self._out = no_lattices(len(leaf_of))
         if not settings.lattice.enabled:
             return
         disk = direct_beam_profile(aligned)
@@ -116,27 +152,12 @@ class LatticeStage:
         leaves = [node.id for node in tree.leaves()]
         found = zip(leaves, executor.map(find, leaves), strict=True)
         self.leaves |= {leaf: lattice for leaf, lattice in found if lattice is not None}
+        self.fit = LatticeFit(self.leaves, aligned.look.defects)
 
-    def step(self, block: Block) -> None:
-        """Measure the patterns of a block."""
-        leaves = self._leaf_of[block.positions]
-        shape = self._aligned.mean.shape
-        out = Lattices(*(np.full((len(leaves), *part.shape[1:]), np.nan) for part in self._out))
-        for leaf in np.unique(leaves):
-            if leaf in self.leaves:
-                fit_lattices(
-                    block.frames,
-                    np.flatnonzero(leaves == leaf),
-                    self._aligned.centres_yx[block.positions],
-                    self._aligned.look.defects,
-                    max_bad_pixels((shape[0], shape[1])),
-                    self.leaves[leaf].plan,
-                    ROUNDS,
-                    block.room.mended[0],
-                    out,
-                )
-        for whole, part in zip(self._out, out, strict=True):
-            whole[block.positions] = part
+    def take(self, found: Lattices | None) -> None:
+        """What the pass measured, for all positions."""
+        if found is not None:
+            self._out = found
 
     def maps(self, calibration: Calibration, scan_shape: tuple[int, int]) -> LatticeMaps:
         """After the pass: everything in units, relative to the scan's mean lattice."""

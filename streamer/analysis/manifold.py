@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.passes import Cancel
-from streamer.cluster.lloyd import SAMPLE_SIZE, sample_rows
+from streamer.cluster.lloyd import SAMPLE_SIZE, about_mean, sample_rows
 from streamer.cluster.seeding import principal_components
 from streamer.cluster.tree import ClusterTree
+from streamer.cluster.vectors import Vectors, as_vectors
 from streamer.errors import SettingsError
 from streamer.settings import AnalysisSettings, ManifoldSettings
 
@@ -55,7 +56,7 @@ class Manifold:
 
 
 def embed_nodes(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     scan_index: NDArray[np.int64],
     leaf_of: NDArray[np.int32],
     tree: ClusterTree,
@@ -89,7 +90,7 @@ def embed_nodes(
     for number, node in enumerate(nodes):
         ancestors = np.array([tree.ancestor(other.id, node.level) for other in tree.nodes])
         members = np.flatnonzero(ancestors[leaf_of] == node.id)
-        inside = features if len(members) == len(features) else features[members]
+        inside = as_vectors(features).part(members)
 
         def told(fraction: float, number: int = number) -> None:
             progress((number + fraction) / len(nodes))
@@ -100,7 +101,7 @@ def embed_nodes(
 
 
 def embed(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     settings: ManifoldSettings,
     seed: int,
     progress: Callable[[float], None] = lambda fraction: None,
@@ -119,16 +120,19 @@ def embed(
     return _placed(scores, rows, sampled, neighbours, cancel)
 
 
-def component_scores(features: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def component_scores(
+    features: NDArray[np.float32] | Vectors, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Leading principal components (n, c) of all vectors, found on a sample; their signs are fixed."""
-    sample = features[sample_rows(len(features), SAMPLE_SIZE, rng)]
+    vectors = as_vectors(features)
+    sample = vectors.rows(sample_rows(len(vectors), SAMPLE_SIZE, rng))
     _, axes = principal_components(sample, _N_COMPONENTS, rng)
     if not axes.size:  # no feature pixel
-        return np.zeros((len(features), 0), np.float32)
+        return np.zeros((len(vectors), 0), np.float32)
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
     axes = (axes * np.where(largest < 0, -1.0, 1.0)[:, None]).astype(np.float32)
-    centre = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return features @ axes.T - centre @ axes.T
+    centre = about_mean(vectors).centroids[0]
+    return vectors.project(axes) - centre @ axes.T
 
 
 def _three_columns(scores: NDArray[np.float32]) -> NDArray[np.float32]:

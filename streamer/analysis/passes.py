@@ -1,13 +1,17 @@
-"""Streaming over a scan file: blocks of frames in fixed chunks, side by side, merged in order.
+"""One pass over a scan: a job for every block of neighbouring positions, by threads here or by other processes.
 
-Chunks depend on the scan alone, never on the number of threads, so that sums are the same to the bit.
+The scan is cut into chunks of scan lines, the same whoever computes them; a chunk is computed by one thread, block by
+block, into arrays of its own, and what is summed is added in the order of the chunks. Nothing depends on who
+computed what.
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +20,14 @@ from streamer.errors import ScanStopped
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.frame_pass import FrameRoom, make_room
 
-State = TypeVar("State")
 N_CHUNKS = 16
+CHUNK_POSITIONS = 16384
+"""Most positions of a chunk (of whole bands of lines): what a process that computes one needs is bounded by it."""
 BLOCK_FRAMES = 128
 _BLOCK_BYTES = 64 << 20
 """Of frames as float32 at most, each thread: only detectors beyond 362 x 362 pixels have fewer frames a block."""
+
+Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Block:
     Attributes
     ----------
     positions
-        (n,) flat scan indices, ascending.
+        (n,) flat scan indices, ascending, counted from the first of the chunk.
     frames
         (n, det_y, det_x) as the detector sent them.
     room
@@ -70,42 +77,156 @@ def frames_within(detector_shape: tuple[int, int], n_bytes: int, most: int) -> i
     return min(most, max(1, n_bytes // (4 * detector_shape[0] * detector_shape[1])))
 
 
-def run_pass(
+class PassJob(ABC):
+    """What is done to every block; a frozen dataclass of arrays and plain values, so that it can be sent.
+
+    Attributes
+    ----------
+    band_rows
+        Chunks end between bands of so many scan rows.
+    kept
+        Name of an output, a row for each usable position, that stays with whoever computed it; "": none.
+    """
+
+    band_rows: int = 1
+    kept: str = ""
+
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """Positions."""
+
+    @abstractmethod
+    def rooms(self) -> Arrays:
+        """New arrays for what is found at all positions of the job."""
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> Self:
+        """The job for positions [start, stop) alone."""
+
+    def span(self, name: str, start: int, stop: int) -> Any:
+        """Where in the array of that name of the whole job stands what is found at positions [start, stop)."""
+        return slice(start, stop)
+
+    def sums(self) -> Arrays:
+        """Accumulators of a chunk, zero."""
+        return {}
+
+    @property
+    def wanted(self) -> NDArray[np.bool_] | None:
+        """(n,) positions that are to be read; None: all."""
+        return None
+
+    @abstractmethod
+    def step(self, block: Block, out: Arrays, sums: Arrays) -> None:
+        """Add a block to `rooms` and `sums` of the chunk."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`arrays` of the whole job, by name; `sums` of every chunk, in order."""
+
+    arrays: dict[str, Any]
+    sums: list[Arrays]
+
+    def total(self, name: str) -> NDArray[np.float64]:
+        """The sum over all chunks, in float64."""
+        return np.asarray(np.sum([chunk[name] for chunk in self.sums], axis=0, dtype=np.float64))
+
+
+class JobExecutor(Executor):
+    """An executor that computes whole jobs elsewhere; what is submitted to it runs in threads here."""
+
+    @abstractmethod
+    def run_job(
+        self, scan: ScanFile, job: PassJob, progress: Callable[[float], None], cancel: Cancel
+    ) -> Outcome:
+        """See the function of that name."""
+
+
+class Buffers:
+    """Frames and scratch of one thread. New memory is dear on virtual machines: every chunk uses them again."""
+
+    def __init__(self, scan: ScanFile) -> None:
+        n_frames = frames_within(scan.info.detector_shape, _BLOCK_BYTES, BLOCK_FRAMES)
+        self.frames = np.empty((n_frames, *scan.info.detector_shape), scan.info.dtype)
+        self.room = make_room(scan.info.detector_shape)
+
+
+def chunk_bounds(scan_shape: tuple[int, int], band_rows: int) -> list[tuple[int, int]]:
+    """Flat positions [start, stop) of every chunk."""
+    n_y, n_x = scan_shape
+    n_bands = -(-n_y // band_rows)
+    n_chunks = max(N_CHUNKS, -(-n_y * n_x // CHUNK_POSITIONS))
+    bounds = np.minimum(np.linspace(0, n_bands, n_chunks + 1).astype(int) * band_rows * n_x, n_y * n_x)
+    return [(int(start), int(stop)) for start, stop in pairwise(bounds) if start < stop]
+
+
+def compute_chunk(
     scan: ScanFile,
-    make_state: Callable[[], State],
-    step: Callable[[State, Block], None],
+    job: PassJob,
+    start: int,
+    out: Arrays,
+    buffers: Buffers,
+    told: Callable[[int], None] = lambda n: None,
+) -> Arrays:
+    """Compute one chunk into `out`; returns its sums.
+
+    Parameters
+    ----------
+    scan
+        The whole scan.
+    job
+        The part of the job for this chunk.
+    start
+        First position of the chunk.
+    out
+        As `PassJob.rooms` of the part.
+    buffers
+        Of this thread.
+    told
+        Called with the number of positions after every block; what it raises ends the chunk.
+    """
+    received = scan.received.reshape(-1)[start:] > 0
+    n, sums = job.n, job.sums()
+    wanted = job.wanted
+    n_block = len(buffers.frames)
+    for first in range(0, n, n_block):
+        last = min(first + n_block, n)
+        there = received[first:last] if wanted is None else received[first:last] & wanted[first:last]
+        if there.any():
+            frames = scan.read_block(start + first, start + last, buffers.frames)
+            positions = np.arange(first, last)
+            if not there.all():
+                frames, positions = frames[there], positions[there]
+            job.step(Block(positions, frames, buffers.room), out, sums)
+        told(last - first)
+    return sums
+
+
+def run_job(
+    scan: ScanFile,
+    job: PassJob,
     executor: Executor,
     progress: Callable[[float], None],
     cancel: Cancel,
-    band_rows: int = 1,
-    wanted: NDArray[np.bool_] | None = None,
-) -> list[State]:
+) -> Outcome:
     """One pass over the file.
 
     Parameters
     ----------
     scan
         The scan.
-    make_state
-        Makes the accumulator of one chunk.
-    step
-        Adds a block to it; runs in any thread.
+    job
+        What is done to it.
     executor
         Runs chunks side by side.
     progress
         Called with the share done, from any thread.
     cancel
-        Checked before every block.
-    band_rows
-        Chunks end between bands of so many scan rows: what belongs to a band is touched by one chunk alone.
-    wanted
-        (n,) positions to read; None: all.
-
-    Returns
-    -------
-    list
-        The accumulators in scan order.
+        Checked after every block.
     """
+<<<<<<< HEAD
     n = scan.info.n_positions
     block_frames = frames_within(scan.info.detector_shape, _BLOCK_BYTES, BLOCK_FRAMES)
     shape = (block_frames, *scan.info.detector_shape)
@@ -115,9 +236,15 @@ def run_pass(
     received = scan.received.ravel() > 0
     if wanted is not None:
         received &= wanted
+=======
+    if isinstance(executor, JobExecutor):
+        return executor.run_job(scan, job, progress, cancel)
+    arrays = job.rooms()
+    chunks = chunk_bounds(scan.info.scan_shape, job.band_rows)
     own = threading.local()
-    done = [0] * N_CHUNKS
+    done = [0] * len(chunks)
 
+<<<<<<< HEAD
     def work(chunk: int) -> State:
         if not hasattr(own, "room"):
             # New memory is dear on virtual machines: one set of buffers a thread, reused by every chunk.
@@ -136,5 +263,19 @@ def run_pass(
             done[chunk] += stop - start
             progress(sum(done) / n)
         return state
+=======
+    def work(number: int) -> Arrays:
+        if not hasattr(own, "buffers"):
+            own.buffers = Buffers(scan)
+        start, stop = chunks[number]
+        views = {name: array[job.span(name, start, stop)] for name, array in arrays.items()}
 
-    return list(executor.map(work, range(N_CHUNKS)))
+        def told(n: int) -> None:
+            done[number] += n
+            progress(sum(done) / job.n)
+            cancel.check()
+
+        cancel.check()
+        return compute_chunk(scan, job.part(start, stop), start, views, own.buffers, told)
+
+    return Outcome(arrays, list(executor.map(work, range(len(chunks)))))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.analysis.passes import Block, Cancel, frames_within, run_pass
+from streamer.analysis.passes import Cancel, frames_within, run_job
+from streamer.analysis.preprocess_jobs import AlignJob, ExtractJob
+from streamer.cluster.vectors import Vectors
 from streamer.errors import FileFormatError, SettingsError
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.first_look import FirstLook, look_at_sample
-from streamer.kernels.frame_pass import FramePass, frame_plan
+from streamer.kernels.frame_pass import frame_plan
 from streamer.kernels.mask import (
     DirectBeam,
     FeatureMask,
@@ -70,7 +72,8 @@ class Extracted:
     Attributes
     ----------
     features
-        (n_usable, n_features) float32, in scan order of the usable positions.
+        (n_usable, n_features) float32, in scan order of the usable positions; a table of vectors where other
+        processes hold them.
     virtual
         (n, 2 + m) float32: bright field, annular dark field, those of the settings; NaN where not usable.
     weights
@@ -81,7 +84,7 @@ class Extracted:
         (n_bins,) int64 patterns in each.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[np.float32] | Vectors
     virtual: NDArray[np.float32]
     weights: NDArray[np.float32]
     binned: NDArray[np.float32]
@@ -121,27 +124,19 @@ def align_scan(
 ) -> Aligned:
     """First pass: the direct beam of every pattern, and mean and variance of the aligned patterns."""
     look = look_at_scan(scan, settings)
-    near_mean = look.aligned_mean.ravel()
     shape = scan.info.detector_shape
-    n = scan.info.n_positions
-    centres, residual = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
     plan = frame_plan(look.beam, shape, settings.alignment.max_iterations, look.defects)
-
-    def step(moments: NDArray[np.float64], block: Block) -> None:
-        frame_pass = FramePass(shape, plan, near_mean, room=block.room)
-        out = frame_pass.outcome(len(block.positions), with_residual=True)
-        frame_pass.run(block.frames, out, moments)
-        centres[block.positions], residual[block.positions] = out.centres_yx, out.residual_yx
-
-    chunks = run_pass(scan, lambda: np.zeros((2, shape[0] * shape[1])), step, executor, progress, cancel)
-    sum_1, sum_2 = np.sum(chunks, axis=0)
+    job = AlignJob(scan.info.n_positions, shape, plan, look.aligned_mean.ravel())
+    found = run_job(scan, job, executor, progress, cancel)
+    sum_1, sum_2 = found.total("moments")
+    centres = found.arrays["centres"]
     usable = np.isfinite(centres[:, 0])
     count = max(int(usable.sum()), 1)
     mean_difference = sum_1 / count
-    mean = (near_mean.astype(np.float32) + mean_difference).reshape(shape)
+    mean = (job.near_mean.astype(np.float32) + mean_difference).reshape(shape)
     # Rounding can leave a pixel that never changes a little below zero.
     variance = np.maximum(sum_2 / count - mean_difference**2, 0.0).reshape(shape)
-    return Aligned(look, centres, residual, usable, mean, variance)
+    return Aligned(look, centres, found.arrays["residual"], usable, mean, variance)
 
 
 def choose_mask(aligned: Aligned, settings: AnalysisSettings) -> FeatureMask:
@@ -216,40 +211,24 @@ def extract(
     cancel: Cancel,
 ) -> Extracted:
     """Second pass: feature vectors, virtual images, and real-space images of all pixels in patches."""
-    n_bins = settings.momentum.n_bins
     shape = scan.info.detector_shape
-    n, n_pixels = scan.info.n_positions, shape[0] * shape[1]
-    row_of = np.cumsum(aligned.usable) - 1
-    features = np.empty((int(aligned.usable.sum()), len(mask.pixels)), np.float32)
     weights = np.concatenate(
         [
             detector_weights(shape, aligned.beam.radius_px + 1.0, mask.ring),
             *(aperture_weights(shape, detector)[None] for detector in settings.virtual),
         ]
     )
-    virtual = np.full((n, len(weights)), np.nan, np.float32)
-    side = patch_side(scan.info.scan_shape, n_bins, shape)
+    side = patch_side(scan.info.scan_shape, settings.momentum.n_bins, shape)
     patches = patch_index(scan.info.scan_shape, side)
-    n_patches = int(patches.max()) + 1
-    binned = np.zeros((n_patches, n_pixels), np.float32)
     plan = frame_plan(
         aligned.beam, shape, settings.alignment.max_iterations, aligned.look.defects, measure=False
     )
-
-    def step(_: None, block: Block) -> None:
-        frame_pass = FramePass(
-            shape, plan, weights=weights, pixels=mask.pixels, room=block.room, scale=mask.scale
-        )
-        out = frame_pass.outcome(len(block.positions))
-        out.centres_yx[:] = aligned.centres_yx[block.positions]
-        frame_pass.run(block.frames, out, binned=binned, bins=patches[block.positions])
-        virtual[block.positions] = out.virtual
-        usable = aligned.usable[block.positions]
-        features[row_of[block.positions[usable]]] = out.features[usable]
-
-    run_pass(scan, lambda: None, step, executor, progress, cancel, band_rows=side)
-    counts = np.bincount(patches, weights=aligned.usable, minlength=n_patches).astype(np.int64)
-    return Extracted(features, virtual, weights, binned, counts)
+    job = ExtractJob(
+        shape, plan, weights, mask.pixels, mask.scale, aligned.centres_yx, aligned.usable, patches, side
+    )
+    found = run_job(scan, job, executor, progress, cancel).arrays
+    counts = np.bincount(patches, weights=aligned.usable).astype(np.int64)
+    return Extracted(found["features"], found["virtual"], weights, found["binned"], counts)
 
 
 def aperture_weights(detector_shape: tuple[int, int], detector: VirtualDetector) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans
 from streamer.cluster.neighbours import WIDTHS, WORTH, ScanMap, stein_risk
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
+from streamer.cluster.vectors import Vectors, as_vectors
 from streamer.kernels.mask import MIN_FEATURES
 from streamer.model import LABEL_NOT_VISITED, ClusterNode
 
@@ -86,7 +87,7 @@ Progress = Callable[[str, float], None]
 
 
 def divide(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     rules: DivisionRules,
     seed: int,
     executor: Executor | None = None,
@@ -107,18 +108,18 @@ def divide(
     progress
         See there.
     """
-    n = len(features)
-    whole = about_mean(features, executor)
+    vectors, n = as_vectors(features, executor), len(features)
+    whole = about_mean(vectors)
     radius = float(np.sqrt(whole.inertia / n))
     root = ClusterNode(ROOT_ID, ROOT_ID, 0, ROOT_NAME, n, whole.inertia, radius)
     undivided = Hierarchy(ClusterTree([root]), whole.labels, whole.centroids)
-    return divide_leaf(undivided, ROOT_ID, features, rules, seed, executor, progress)
+    return divide_leaf(undivided, ROOT_ID, vectors, rules, seed, executor, progress)
 
 
 def divide_leaf(
     hierarchy: Hierarchy,
     leaf_id: int,
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     rules: DivisionRules,
     seed: int,
     executor: Executor | None = None,
@@ -129,6 +130,7 @@ def divide_leaf(
     Every node draws from a generator of its own, made of the seed and its name: re-running one branch gives
     the same clusters as running all.
     """
+    vectors = as_vectors(features, executor)
     tree = ClusterTree(list(hierarchy.tree.nodes))
     leaf_of, elbows = hierarchy.leaf_of.copy(), dict(hierarchy.elbows)
     centroids = [hierarchy.centroids]
@@ -140,8 +142,8 @@ def divide_leaf(
         progress(node.name, done / n_work)
         done += node.n_patterns
         members = np.flatnonzero(leaf_of == node.id)
-        inside = features if len(members) == len(features) else features[members]
-        seen = inside if rules.varying_share is None else varying_features(inside, rules.varying_share)
+        inside = vectors.part(members)
+        seen = inside if rules.varying_share is None else _varying(inside, rules.varying_share, executor)
         rng = np.random.default_rng([seed, *node.name.encode()])
         k, elbow = _number_of_children(seen, node, rules, rng, executor)
         clustering = kmeans(seen, k, rng, executor) if k > 1 else None
@@ -156,15 +158,15 @@ def divide_leaf(
         if clustering is None:
             continue
         if seen.shape != inside.shape:
-            clustering = by_labels(inside, clustering.labels, k, executor)
+            clustering = by_labels(inside, clustering.labels, k)
         if rules.averaging:
             width = _averaging_width(inside, clustering, members, rules.averaging, executor)
             if width:
                 together = np.zeros(len(seen), np.int32)
                 scan_map = rules.averaging.scan_map.part(members)
-                averaged, _ = scan_map.averaged(seen, together, width, executor)
+                averaged, _ = scan_map.averaged(seen.rows(slice(None)), together, width, executor)
                 labels = kmeans(averaged, k, rng, executor).labels
-                clustering = by_labels(inside, labels, k, executor)
+                clustering = by_labels(inside, labels, k)
                 tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)
         centroids.append(clustering.centroids)
         for label in range(k):
@@ -186,7 +188,7 @@ def divide_leaf(
 
 
 def _averaging_width(
-    inside: NDArray[np.float32],
+    inside: Vectors,
     clustering: Clustering,
     members: NDArray[np.int64],
     averaging: Averaging,
@@ -202,7 +204,7 @@ def _averaging_width(
     apart = np.linalg.norm(centroids[one] - centroids[other], axis=1).min()
     if not (noise > 0).all() or apart > CLEAR_DISTANCE * np.sqrt(noise.max()):
         return 0.0
-    scores = np.asarray(inside @ directions.T.astype(np.float32), np.float32)
+    scores = inside.project(directions.astype(np.float32))
     scan_map, together = averaging.scan_map.part(members), np.zeros(len(scores), np.int32)
     least, best = WORTH, 0.0
     for width in WIDTHS:
@@ -225,6 +227,12 @@ def _is_noise(
     return coherence(labels, rules.neighbours) < MIN_COHERENCE
 
 
+def _varying(inside: Vectors, share: float, executor: Executor | None) -> Vectors:
+    values = inside.rows(slice(None))
+    varying = varying_features(values, share)
+    return inside if varying is values else as_vectors(varying, executor)
+
+
 def varying_features(inside: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     """The columns whose STD exceeds a share of the largest; all where fewer than a handful do.
 
@@ -243,7 +251,7 @@ def varying_features(inside: NDArray[np.float32], share: float) -> NDArray[np.fl
 
 
 def _number_of_children(
-    inside: NDArray[np.float32],
+    inside: Vectors,
     node: ClusterNode,
     rules: DivisionRules,
     rng: np.random.Generator,

@@ -16,6 +16,7 @@ from streamer.cluster.divisive import DivisionRules, Hierarchy, divide_leaf
 from streamer.cluster.lloyd import about_mean
 from streamer.cluster.moving import give_branch
 from streamer.cluster.tree import ROOT_ID, ClusterTree
+from streamer.cluster.vectors import Vectors, as_vectors
 from streamer.errors import SettingsError
 from streamer.model import ClusterNode
 from streamer.settings import HideEdit, MergeEdit, MoveEdit, RenameEdit, SplitEdit, TreeEdit
@@ -24,7 +25,7 @@ from streamer.settings import HideEdit, MergeEdit, MoveEdit, RenameEdit, SplitEd
 def apply_edits(
     hierarchy: Hierarchy,
     edits: tuple[TreeEdit, ...],
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     rules: DivisionRules,
     seed: int,
     executor: Executor | None = None,
@@ -61,7 +62,7 @@ def apply_edits(
 def split(
     hierarchy: Hierarchy,
     edit: SplitEdit,
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     rules: DivisionRules,
     seed: int,
     executor: Executor | None = None,
@@ -80,7 +81,7 @@ def split(
     return divide_leaf(pruned, new_ids[node.id], features, rules, seed, executor)
 
 
-def merge(hierarchy: Hierarchy, edit: MergeEdit, features: NDArray[np.float32]) -> Hierarchy:
+def merge(hierarchy: Hierarchy, edit: MergeEdit, features: NDArray[np.float32] | Vectors) -> Hierarchy:
     """Siblings as one leaf; a parent whose children are all merged becomes a leaf itself."""
     tree = hierarchy.tree
     nodes = [node_named(tree, name) for name in dict.fromkeys(edit.nodes)]
@@ -106,7 +107,7 @@ def merge(hierarchy: Hierarchy, edit: MergeEdit, features: NDArray[np.float32]) 
     removed = {below for node in ids for below in tree.descendants(node)} | set(rest)
     merged, new_ids = _without(hierarchy, sorted(removed), leaf_of)
     new_id, parent_id = new_ids[first], new_ids[parent.id]
-    own = about_mean(features[merged.leaf_of == new_id])
+    own = about_mean(as_vectors(features).part(np.flatnonzero(merged.leaf_of == new_id)))
     merged.centroids[new_id] = own.centroids[0]
     merged.elbows.pop(new_id, None)  # the curve was of the first alone
     n_patterns = int(own.counts[0])
@@ -144,7 +145,7 @@ def hide(hierarchy: Hierarchy, edit: HideEdit) -> Hierarchy:
     return replace(hierarchy, tree=ClusterTree(nodes))
 
 
-def move(hierarchy: Hierarchy, edit: MoveEdit, features: NDArray[np.float32]) -> Hierarchy:
+def move(hierarchy: Hierarchy, edit: MoveEdit, features: NDArray[np.float32] | Vectors) -> Hierarchy:
     """A branch under another parent, or its patterns in another leaf; see `streamer.cluster.moving`."""
     tree = hierarchy.tree
     node, onto = node_named(tree, edit.node), node_named(tree, edit.onto)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from streamer.cluster.agreement import adjusted_rand
 from streamer.cluster.lloyd import sample_rows
 from streamer.cluster.seeding import fit_starts, nearest, one_blas_thread, principal_components
+from streamer.cluster.vectors import Vectors, as_vectors
 
 SAMPLE_SIZE = 4096
 N_COMPONENTS = 16
@@ -37,7 +38,7 @@ class Elbow:
 
 
 def choose_k(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     k_max: int,
     rng: np.random.Generator,
     sample_size: int = SAMPLE_SIZE,
@@ -59,7 +60,7 @@ def choose_k(
         Runs starts side by side; the outcome does not depend on it.
     """
     rows = sample_rows(len(features), sample_size, rng)
-    sample = features[rng.permutation(rows)]
+    sample = as_vectors(features).rows(rng.permutation(rows))
     half = len(sample) // 2
     k_top = min(k_max, max(1, half // 8))
     if k_top < 2:

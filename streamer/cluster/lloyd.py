@@ -2,8 +2,8 @@
 
 Ten k-means++ starts cost nothing in 12 components of 4,096 vectors, and avoid the bad minima that single
 random starts fall into; two or three passes over all vectors then reach the inertia of scikit-learn's best
-of ten starts (shared feasibility notes). Blocks have a fixed length and are merged in order, so that labels
-do not depend on the number of threads.
+of ten starts (shared feasibility notes). Sums are exact (`streamer.cluster.vectors`), so that labels do not depend
+on the number of threads or processes.
 """
 
 from concurrent.futures import Executor
@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.seeding import best_of_starts, one_blas_thread, principal_components
-from streamer.kernels.distance import accumulate_groups, assign_nearest
+from streamer.cluster.vectors import Vectors, as_vectors, group_sums, largest_value, quantum_of
 
 SAMPLE_SIZE = 4096
 N_COMPONENTS = 12
 N_STARTS = 10
-BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def sample_rows(n: int, size: int, rng: np.random.Generator) -> NDArray[np.int64
 
 
 def kmeans(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     k: int,
     rng: np.random.Generator,
     executor: Executor | None = None,
@@ -90,14 +89,15 @@ def kmeans(
     Clustering
         Clusters in descending size.
     """
+    vectors = as_vectors(features, executor)
     if k == 1:
-        return about_mean(features, executor)
-    sample = features[sample_rows(len(features), sample_size, rng)]
+        return about_mean(vectors)
+    sample = vectors.rows(sample_rows(len(vectors), sample_size, rng))
     with one_blas_thread():
         scores, _ = principal_components(sample, N_COMPONENTS, rng)
     seeded = best_of_starts(scores, k, N_STARTS, rng, executor)
     centroids = group_means(sample, seeded, k)
-    return _by_size(refine(features, centroids, executor, max_passes))
+    return _by_size(refine(vectors, centroids, max_passes=max_passes))
 
 
 def _by_size(clustering: Clustering) -> Clustering:
@@ -113,40 +113,35 @@ def _by_size(clustering: Clustering) -> Clustering:
 
 
 def refine(
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     centroids: NDArray[np.float32],
     executor: Executor | None = None,
     max_passes: int = 20,
 ) -> Clustering:
     """Lloyd passes over all vectors from given centroids; clusters keep the centroids' order."""
-    labels, inertias, sums, counts, _ = assign(features, centroids, executor)
+    vectors = as_vectors(features, executor)
+    found = vectors.assign(centroids)
     for _ in range(max_passes):
-        moved = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centroids).astype(
-            np.float32
-        )
-        new_labels, inertias, sums, counts, _ = assign(features, moved, executor)
-        centroids = moved
-        changed = int(np.count_nonzero(new_labels != labels))
-        labels = new_labels
-        if changed * 10_000 <= len(features):
+        means = found.sums / np.maximum(found.counts, 1)[:, None]
+        centroids = np.where(found.counts[:, None] > 0, means, centroids).astype(np.float32)
+        before, found = found.labels, vectors.assign(centroids)
+        if int(np.count_nonzero(found.labels != before)) * 10_000 <= len(vectors):
             break
-    return Clustering(labels, centroids, inertias, counts)
+    return Clustering(found.labels, centroids, found.inertias, found.counts)
 
 
-def about_mean(features: NDArray[np.float32], executor: Executor | None = None) -> Clustering:
+def about_mean(features: NDArray[np.float32] | Vectors, executor: Executor | None = None) -> Clustering:
     """All vectors as one cluster."""
-    origin = np.zeros((1, features.shape[1]), np.float32)
-    _, _, sums, _, _ = assign(features, origin, executor)
-    mean = (sums / max(len(features), 1)).astype(np.float32)
-    labels, inertias, _, counts, _ = assign(features, mean, executor)
-    return Clustering(labels, mean, inertias, counts)
+    vectors = as_vectors(features, executor)
+    origin = np.zeros((1, vectors.shape[1]), np.float32)
+    mean = (vectors.assign(origin).sums / max(len(vectors), 1)).astype(np.float32)
+    found = vectors.assign(mean)
+    return Clustering(found.labels, mean, found.inertias, found.counts)
 
 
-def by_labels(
-    features: NDArray[np.float32], labels: NDArray[np.int32], k: int, executor: Executor | None = None
-) -> Clustering:
-    """Given groups, none empty, as a clustering of these features."""
-    groups = [about_mean(features[labels == label], executor) for label in range(k)]
+def by_labels(vectors: Vectors, labels: NDArray[np.int32], k: int) -> Clustering:
+    """Given groups, none empty, as a clustering of these vectors."""
+    groups = [about_mean(vectors.part(np.flatnonzero(labels == label))) for label in range(k)]
     return Clustering(
         labels,
         np.concatenate([group.centroids for group in groups]),
@@ -155,44 +150,9 @@ def by_labels(
     )
 
 
-def assign(
-    features: NDArray[np.float32], centroids: NDArray[np.float32], executor: Executor | None = None
-) -> tuple[
-    NDArray[np.int32], NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float32]
-]:
-    """Nearest centroid of every vector, with the inertias, sums and sizes of the groups.
-
-    Returns
-    -------
-    labels (n,), inertias (k,), sums (k, n_features), counts (k,), squared distances (n,)
-    """
-    n, k = len(features), len(centroids)
-    labels = np.empty(n, np.int32)
-    distances = np.empty(n, np.float32)
-
-    def work(start: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        rows = slice(start, min(start + BLOCK_ROWS, n))
-        assign_nearest(features[rows], centroids, labels[rows], distances[rows])
-        sums = np.zeros((k, features.shape[1]))
-        counts = np.zeros(k, np.int64)
-        accumulate_groups(features[rows], labels[rows], sums, counts)
-        return sums, counts
-
-    starts = range(0, n, BLOCK_ROWS)
-    sums = np.zeros((k, features.shape[1]))
-    counts = np.zeros(k, np.int64)
-    for block_sums, block_counts in executor.map(work, starts) if executor else map(work, starts):
-        sums += block_sums
-        counts += block_counts
-    inertias = np.bincount(labels, weights=distances, minlength=k).astype(np.float64)
-    return labels, inertias, sums, counts, distances
-
-
 def group_means(features: NDArray[np.float32], labels: NDArray[np.int32], k: int) -> NDArray[np.float32]:
     """Mean vector of each group (k, n_features); a group without members gets the mean of all."""
-    sums = np.zeros((k, features.shape[1]))
-    counts = np.zeros(k, np.int64)
-    accumulate_groups(features, labels, sums, counts)
+    sums, counts = group_sums(features, labels, k, quantum_of(largest_value(features), len(features)))
     means = sums / np.maximum(counts, 1)[:, None]
     means[counts == 0] = features.mean(axis=0, dtype=np.float64)
     return means.astype(np.float32)

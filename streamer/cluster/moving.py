@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from streamer.cluster.divisive import Hierarchy
 from streamer.cluster.lloyd import about_mean
 from streamer.cluster.tree import ROOT_ID, ClusterTree, child_name
+from streamer.cluster.vectors import Vectors, as_vectors
 from streamer.model import ClusterNode
 
 
 def give_branch(
-    hierarchy: Hierarchy, node: ClusterNode, onto: ClusterNode, features: NDArray[np.float32]
+    hierarchy: Hierarchy, node: ClusterNode, onto: ClusterNode, features: NDArray[np.float32] | Vectors
 ) -> Hierarchy:
     """The hierarchy with `node`'s branch under `onto`, or, where that is a leaf, its patterns in it.
 
@@ -103,13 +104,15 @@ def _numbered(
     )
 
 
-def _measured(hierarchy: Hierarchy, names: set[str], features: NDArray[np.float32]) -> Hierarchy:
+def _measured(hierarchy: Hierarchy, names: set[str], features: NDArray[np.float32] | Vectors) -> Hierarchy:
     """Sizes, centroids and radii of the named nodes anew: their members are others now."""
+    vectors = as_vectors(features)
     tree, centroids = ClusterTree(list(hierarchy.tree.nodes)), hierarchy.centroids.copy()
     for node in hierarchy.tree.nodes:
         if node.name not in names:
             continue
-        own = about_mean(features[np.isin(hierarchy.leaf_of, tree.leaf_ids_below(node.id))])
+        members = np.isin(hierarchy.leaf_of, tree.leaf_ids_below(node.id))
+        own = about_mean(vectors.part(np.flatnonzero(members)))
         centroids[node.id] = own.centroids[0]
         n_patterns = int(own.counts[0])
         radius = float(np.sqrt(own.inertia / n_patterns))

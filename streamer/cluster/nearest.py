@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.divisive import Hierarchy
-from streamer.cluster.lloyd import assign
 from streamer.cluster.tree import ROOT_ID, ClusterTree
+from streamer.cluster.vectors import Vectors, as_vectors
+from streamer.model import ClusterNode
 
 REACH_SAMPLE = 512
 """Most vectors of a leaf whose distances are looked at."""
@@ -17,7 +18,7 @@ REACH_SAMPLE = 512
 def label_by(
     tree: ClusterTree,
     centroids: NDArray[np.float32],
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     executor: Executor | None = None,
 ) -> Hierarchy:
     """The same nodes and centroids with the members, sizes and inertias of these vectors.
@@ -32,28 +33,30 @@ def label_by(
     features
         (n, n_features), finite.
     """
-    leaf_of = np.full(len(features), ROOT_ID, np.int32)
+    vectors = as_vectors(features, executor)
+    leaf_of = np.full(len(vectors), ROOT_ID, np.int32)
     nodes = list(tree.nodes)
-    inertias = assign(features, centroids[:1], executor)[1]
-    nodes[ROOT_ID] = _with_members(nodes[ROOT_ID], len(features), float(inertias[0]))
+    inertias = vectors.assign(centroids[:1]).inertias
+    nodes[ROOT_ID] = _with_members(nodes[ROOT_ID], len(vectors), float(inertias[0]))
     for node in tree.nodes:  # a child's id is larger than its parent's
         children = [child.id for child in tree.children(node.id)]
         if not children:
             continue
         members = np.flatnonzero(leaf_of == node.id)
-        labels, inertias, _, counts, _ = assign(features[members], centroids[children], executor)
-        leaf_of[members] = np.array(children, np.int32)[labels]
+        found = vectors.part(members).assign(centroids[children])
+        leaf_of[members] = np.array(children, np.int32)[found.labels]
+        inertias = found.inertias
         for label, child in enumerate(children):
-            nodes[child] = _with_members(nodes[child], int(counts[label]), float(inertias[label]))
+            nodes[child] = _with_members(nodes[child], int(found.counts[label]), float(inertias[label]))
     return Hierarchy(ClusterTree(nodes), leaf_of, centroids)
 
 
-def _with_members(node, n_patterns: int, inertia: float):
+def _with_members(node: ClusterNode, n_patterns: int, inertia: float) -> ClusterNode:
     radius = float(np.sqrt(inertia / max(n_patterns, 1)))
     return replace(node, n_patterns=n_patterns, inertia=inertia, radius=radius)
 
 
-def reach_of_leaves(hierarchy: Hierarchy, features: NDArray[np.float32]) -> NDArray[np.float32]:
+def reach_of_leaves(hierarchy: Hierarchy, features: NDArray[np.float32] | Vectors) -> NDArray[np.float32]:
     """Distance of the farthest of a leaf's vectors from its centroid, (n_nodes,); NaN of nodes that are no leaf.
 
     Of at most `REACH_SAMPLE` vectors of each leaf, spread evenly over it.
@@ -63,24 +66,25 @@ def reach_of_leaves(hierarchy: Hierarchy, features: NDArray[np.float32]) -> NDAr
         members = np.flatnonzero(hierarchy.leaf_of == leaf.id)
         if len(members):
             rows = members[np.linspace(0, len(members) - 1, min(REACH_SAMPLE, len(members))).astype(np.int64)]
-            farthest = assign(features[rows], hierarchy.centroids[leaf.id : leaf.id + 1])[4].max()
-            reach[leaf.id] = np.sqrt(farthest)
+            own = as_vectors(as_vectors(features).rows(rows))
+            reach[leaf.id] = np.sqrt(own.assign(hierarchy.centroids[leaf.id : leaf.id + 1]).distances.max())
     return reach
 
 
 def distance_in_reaches(
     reach: NDArray[np.float32],
     centroids: NDArray[np.float32],
-    features: NDArray[np.float32],
+    features: NDArray[np.float32] | Vectors,
     executor: Executor | None = None,
 ) -> NDArray[np.float32]:
     """Distance of every vector (n,) from a leaf's centroid in units of its reach, for that leaf where it is smallest.
 
     Above 1: the vector is farther from every leaf than all that these were made of.
     """
-    smallest = np.full(len(features), np.inf, np.float32)
+    vectors = as_vectors(features, executor)
+    smallest = np.full(len(vectors), np.inf, np.float32)
     for leaf in np.flatnonzero(np.isfinite(reach)).tolist():
-        distances = assign(features, centroids[leaf : leaf + 1], executor)[4]
+        distances = vectors.assign(centroids[leaf : leaf + 1]).distances
         # A leaf of equal vectors reaches no farther than rounding does.
         nearest = np.sqrt(distances) / max(float(reach[leaf]), np.finfo(np.float32).tiny)
         np.minimum(smallest, nearest, out=smallest)

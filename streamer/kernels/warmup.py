@@ -69,7 +69,7 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
         lambda: assign_two_levels(
             flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32)
         ),
-        lambda: accumulate_groups(flat, labels, np.zeros((1, 256)), np.zeros(1, np.int64)),
+        lambda: accumulate_groups(flat, labels, 1.0, np.zeros((1, 256)), np.zeros(1, np.int64)),
         neighbours,
         lambda: nearest_points(points, points[:1], labels, distances),
         lambda: lloyd_points(

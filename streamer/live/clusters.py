@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
 from streamer.cluster.elbow import Elbow, choose_k
-from streamer.cluster.lloyd import Clustering, assign, group_means, kmeans, refine
+from streamer.cluster.lloyd import Clustering, group_means, kmeans, refine
 from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME
+from streamer.cluster.vectors import as_vectors
 from streamer.kernels.distance import assign_nearest, assign_two_levels
 from streamer.model import ClusterNode
 
@@ -334,8 +335,8 @@ class LiveClusters:
         wanted = max(1, min(self.k_by_name.get(name, k), len(inside)))
         fresh = kmeans(inside, wanted, rng, max_passes=2, sample_size=VOTE_SAMPLE)
         if old is not None and len(old.identities) == wanted:
-            present = assign(inside, old.centroids)[1].sum()
-            total = assign(inside, _mean(inside))[1].sum()
+            present = as_vectors(inside).assign(old.centroids).inertias.sum()
+            total = as_vectors(inside).assign(_mean(inside)).inertias.sum()
             if present - fresh.inertia <= ADOPT_GAIN * max(total - present, 0.0):
                 return Family(old.centroids, old.identities, k, elbow.k, elbow)
         return Family(fresh.centroids, self._identities(fresh, inside, old), k, elbow.k, elbow)
@@ -349,7 +350,7 @@ class LiveClusters:
     def _identities(fresh: Clustering, inside: NDArray[np.float32], old: Family | None) -> NDArray[np.int64]:
         if old is None:
             return np.arange(fresh.k)
-        previous = old.identities[assign(inside, old.centroids)[0]]
+        previous = old.identities[as_vectors(inside).assign(old.centroids).labels]
         return match_labels(fresh.labels, previous, fresh.k)
 
 

@@ -1,15 +1,16 @@
 """Our pass over a file against LiberTEM's on the same file in the same run: `make bench-peers`."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from streamer import open_scan
-from streamer.analysis.passes import Cancel, run_pass
+from streamer.analysis.passes import Cancel, PassJob, run_job
 from streamer.analysis.preprocess import align_scan, choose_mask, extract, look_at_scan
 from streamer.kernels.distance import assign_nearest
-from streamer.kernels.frame_pass import FramePass, frame_plan
+from streamer.kernels.frame_pass import FramePass, FramePlan, frame_plan
 from streamer.kernels.mask import radius_map
 from streamer.settings import AnalysisSettings
 from tests.benchmarks.measure import interleaved
@@ -45,22 +46,42 @@ def our_whole_pass(scan):
     pixels = np.flatnonzero(DARK)[:: np.count_nonzero(DARK) // 700][:700]
     centroids = np.random.default_rng(0).random((8, len(pixels)), np.float32)
 
-    def step(moments, block):
-        frame_pass = FramePass(DETECTOR, plan, look.aligned_mean.ravel(), weights, pixels, block.room)
-        out = frame_pass.run(block.frames, frame_pass.outcome(len(block.positions)), moments)
-        labels, distances = (
-            np.empty(len(block.positions), np.int32),
-            np.empty(len(block.positions), np.float32),
-        )
-        assign_nearest(out.features, centroids, labels, distances)
+    job = WholePass(scan.info.n_positions, plan, look.aligned_mean.ravel(), weights, pixels, centroids)
 
     def run():
         with ThreadPoolExecutor(1) as one:
-            run_pass(
-                scan, lambda: np.zeros((2, DETECTOR[0] * DETECTOR[1])), step, one, lambda _: None, Cancel()
-            )
+            run_job(scan, job, one, lambda _: None, Cancel())
 
     return run
+
+
+@dataclass(frozen=True)
+class WholePass(PassJob):
+    n_positions: int
+    plan: FramePlan
+    near_mean: np.ndarray
+    weights: np.ndarray
+    pixels: np.ndarray
+    centroids: np.ndarray
+
+    @property
+    def n(self):
+        return self.n_positions
+
+    def rooms(self):
+        return {"labels": np.empty(self.n, np.int32), "distances": np.empty(self.n, np.float32)}
+
+    def part(self, start, stop):
+        return replace(self, n_positions=stop - start)
+
+    def sums(self):
+        return {"moments": np.zeros((2, DETECTOR[0] * DETECTOR[1]))}
+
+    def step(self, block, out, sums):
+        frame_pass = FramePass(DETECTOR, self.plan, self.near_mean, self.weights, self.pixels, block.room)
+        found = frame_pass.run(block.frames, frame_pass.outcome(len(block.positions)), sums["moments"])
+        labels, distances = out["labels"][block.positions], out["distances"][block.positions]
+        assign_nearest(found.features, self.centroids, labels, distances)
 
 
 def our_two_passes(scan):

@@ -56,8 +56,9 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
     np.testing.assert_array_equal(labels, expected_labels)
     np.testing.assert_allclose(distances, expected_distances, rtol=1e-5)
     sums, counts = np.zeros((3, 50)), np.zeros(3, np.int64)
-    pick(distance.accumulate_groups, compiled)(features, labels, sums, counts)
-    np.testing.assert_allclose(sums, naive.sums_by_label(features, labels, 3))
+    pick(distance.accumulate_groups, compiled)(features, labels, 2.0**20, sums, counts)
+    expected = naive.sums_by_label(np.rint(features.astype(np.float64) * 2.0**20), labels, 3)
+    np.testing.assert_array_equal(sums, expected)
     np.testing.assert_array_equal(counts, np.bincount(labels, minlength=3))
 
 

@@ -1,0 +1,187 @@
+"""Feature vectors as a table: in memory, or spread over other processes (`streamer.analysis.dask_executor`).
+
+Clustering asks a table for little: a few rows, a part of it, nearest centroids with sums. Sums are exact, whatever
+the order and the blocks in which they are taken: values are rounded to multiples of a power of two so small that
+the sum of all of them still fits into the 53 bits of a float64 (decision 22). Labels therefore depend neither on
+threads nor on processes.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.kernels.distance import accumulate_groups, assign_nearest
+
+BLOCK_ROWS = 1024
+_BITS = 52
+
+
+class Assigned(NamedTuple):
+    """Nearest centroids of vectors.
+
+    Attributes
+    ----------
+    labels
+        (n,) int32.
+    distances
+        (n,) float32, squared Euclidean.
+    sums
+        (k, n_features) float64 of the vectors of each centroid.
+    counts
+        (k,) int64.
+    """
+
+    labels: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @property
+    def inertias(self) -> NDArray[np.float64]:
+        """(k,) sums of the squared distances, in the order of the vectors."""
+        k = len(self.counts)
+        return np.bincount(self.labels, weights=self.distances, minlength=k).astype(np.float64)
+
+
+class Vectors(Protocol):
+    """n vectors of n_features."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """n, n_features."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def rows(self, index: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        """These vectors (m, n_features), in this order, in memory."""
+        ...
+
+    def part(self, index: NDArray[np.int64]) -> "Vectors":
+        """These vectors, ascending, as a table of their own."""
+        ...
+
+    def assign(self, centroids: NDArray[np.float32]) -> Assigned:
+        """The nearest of centroids (k, n_features) of every vector; sums are exact."""
+        ...
+
+    def project(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Inner products (n, m) with axes (m, n_features)."""
+        ...
+
+
+class HeldVectors:
+    """Vectors in memory; see `Vectors`.
+
+    Parameters
+    ----------
+    values
+        (n, n_features), finite.
+    executor
+        Runs blocks side by side; the outcome does not depend on it.
+    quantum
+        Of the table that these are a part of; None: from the values.
+    """
+
+    def __init__(
+        self, values: NDArray[np.float32], executor: Executor | None = None, quantum: float | None = None
+    ) -> None:
+        self.values = values
+        self._executor, self._quantum = executor, quantum
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """n, n_features."""
+        return self.values.shape[0], self.values.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def rows(self, index: NDArray[np.int64] | slice) -> NDArray[np.float32]:
+        """See `Vectors`."""
+        return self.values[index]
+
+    def part(self, index: NDArray[np.int64]) -> "HeldVectors":
+        """See `Vectors`; a copy, so that its passes read memory in order."""
+        whole = len(index) == len(self)
+        return HeldVectors(self.values if whole else self.values[index], self._executor, self.quantum)
+
+    @cached_property
+    def quantum(self) -> float:
+        """What all values are rounded to multiples of, where they are added."""
+        if self._quantum is not None:
+            return self._quantum
+        return quantum_of(max(self._each(largest_value), default=0.0), len(self))
+
+    def assign(self, centroids: NDArray[np.float32]) -> Assigned:
+        """See `Vectors`."""
+        n, k = len(self), len(centroids)
+        labels, distances = np.empty(n, np.int32), np.empty(n, np.float32)
+        quantum = self.quantum
+
+        def work(start: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            rows = slice(start, min(start + BLOCK_ROWS, n))
+            return assign_block(self.values[rows], centroids, quantum, labels[rows], distances[rows])
+
+        starts = range(0, n, BLOCK_ROWS)
+        sums, counts = np.zeros((k, self.shape[1])), np.zeros(k, np.int64)
+        for block_sums, block_counts in self._map(work, starts):
+            sums += block_sums
+            counts += block_counts
+        return Assigned(labels, distances, sums, counts)
+
+    def project(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Vectors`."""
+        return self.values @ axes.T
+
+    def _each(self, work):
+        return self._map(
+            lambda start: work(self.values[start : start + BLOCK_ROWS]), range(0, len(self), BLOCK_ROWS)
+        )
+
+    def _map(self, work, starts: Sequence[int]):
+        return self._executor.map(work, starts) if self._executor else map(work, starts)
+
+
+def as_vectors(values: "NDArray[np.float32] | Vectors", executor: Executor | None = None) -> Vectors:
+    """Values as a table; a table as it is."""
+    return HeldVectors(values, executor) if isinstance(values, np.ndarray) else values
+
+
+def quantum_of(largest: float, n: int) -> float:
+    """The power of two to multiples of which n values up to `largest` in size can be rounded and added exactly."""
+    bound = largest * max(n, 1)
+    if not 0.0 < bound < np.inf:
+        return 1.0
+    return float(2.0 ** (int(np.frexp(bound)[1]) - _BITS))
+
+
+def largest_value(values: NDArray[np.float32]) -> float:
+    """Of the sizes of values; 0 where there are none."""
+    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+
+
+def assign_block(
+    values: NDArray[np.float32],
+    centroids: NDArray[np.float32],
+    quantum: float,
+    labels: NDArray[np.int32],
+    distances: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Nearest centroids of a block of vectors into `labels` and `distances`; returns sums and counts, exact."""
+    assign_nearest(values, centroids, labels, distances)
+    return group_sums(values, labels, len(centroids), quantum)
+
+
+def group_sums(
+    values: NDArray[np.float32], labels: NDArray[np.int32], k: int, quantum: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Exact sums (k, n_features) and sizes (k,) of groups; negative labels are left out."""
+    sums, counts = np.zeros((k, values.shape[1])), np.zeros(k, np.int64)
+    accumulate_groups(values, labels, 1.0 / quantum, sums, counts)
+    sums *= quantum
+    return sums, counts
