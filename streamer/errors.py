@@ -58,6 +58,10 @@ class ScanStopped(LivestemError):
     exit_code = 7
 
 
+class WorkersLost(LivestemError):
+    """The processes that computed for us are gone: start them again, then the analysis."""
+
+
 class EngineUnreachable(LivestemError):
     """No engine answered at the endpoint."""
 

@@ -84,7 +84,7 @@ class ImagesJob(PassJob):
     def _column_of(self) -> NDArray[np.int64]:
         return np.concatenate([[0], np.cumsum(self.usable)])
 
-    def rooms(self) -> Arrays:
+    def rooms(self, with_kept: bool = True) -> Arrays:
         """`images` (n_pixels, n_usable)."""
         return {"images": np.empty((len(self.pixels), int(self._column_of[-1])), np.float32)}
 

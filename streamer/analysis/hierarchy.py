@@ -128,7 +128,7 @@ class GroupsJob(PassJob):
         """See `PassJob`."""
         return self.group_of >= 0 if self.weights is None else None
 
-    def rooms(self) -> Arrays:
+    def rooms(self, with_kept: bool = True) -> Arrays:
         """`images` (n, m), NaN not usable; the fields of `Lattices`."""
         rooms: Arrays = {}
         if self.weights is not None:

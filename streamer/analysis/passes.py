@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from streamer.errors import ScanStopped
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.frame_pass import FrameRoom, make_room
+from streamer.settings import AnalysisSettings
 
 N_CHUNKS = 16
 CHUNK_POSITIONS = 16384
@@ -97,8 +98,8 @@ class PassJob(ABC):
         """Positions."""
 
     @abstractmethod
-    def rooms(self) -> Arrays:
-        """New arrays for what is found at all positions of the job."""
+    def rooms(self, with_kept: bool = True) -> Arrays:
+        """New arrays for what is found at all positions of the job, with or without what is `kept`."""
 
     @abstractmethod
     def part(self, start: int, stop: int) -> Self:
@@ -136,6 +137,10 @@ class Outcome:
 
 class JobExecutor(Executor):
     """An executor that computes whole jobs elsewhere; what is submitted to it runs in threads here."""
+
+    @abstractmethod
+    def begin(self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel) -> None:
+        """Say which scan, not prepared yet, and with which settings the next jobs are of."""
 
     @abstractmethod
     def run_job(
@@ -226,17 +231,6 @@ def run_job(
     cancel
         Checked after every block.
     """
-<<<<<<< HEAD
-    n = scan.info.n_positions
-    block_frames = frames_within(scan.info.detector_shape, _BLOCK_BYTES, BLOCK_FRAMES)
-    shape = (block_frames, *scan.info.detector_shape)
-    n_y, n_x = scan.info.scan_shape
-    n_bands = -(-n_y // band_rows)
-    bounds = np.minimum(np.linspace(0, n_bands, N_CHUNKS + 1).astype(int) * band_rows * n_x, n)
-    received = scan.received.ravel() > 0
-    if wanted is not None:
-        received &= wanted
-=======
     if isinstance(executor, JobExecutor):
         return executor.run_job(scan, job, progress, cancel)
     arrays = job.rooms()
@@ -244,26 +238,6 @@ def run_job(
     own = threading.local()
     done = [0] * len(chunks)
 
-<<<<<<< HEAD
-    def work(chunk: int) -> State:
-        if not hasattr(own, "room"):
-            # New memory is dear on virtual machines: one set of buffers a thread, reused by every chunk.
-            own.frames = np.empty(shape, scan.info.dtype)
-            own.room = make_room(scan.info.detector_shape)
-        state = make_state()
-        for start in range(bounds[chunk], bounds[chunk + 1], block_frames):
-            cancel.check()
-            stop = min(start + block_frames, int(bounds[chunk + 1]))
-            there = received[start:stop]
-            if there.any():
-                frames, positions = scan.read_block(start, stop, own.frames), np.arange(start, stop)
-                if not there.all():
-                    frames, positions = frames[there], positions[there]
-                step(state, Block(positions, frames, own.room))
-            done[chunk] += stop - start
-            progress(sum(done) / n)
-        return state
-=======
     def work(number: int) -> Arrays:
         if not hasattr(own, "buffers"):
             own.buffers = Buffers(scan)

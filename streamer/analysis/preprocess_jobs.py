@@ -25,7 +25,7 @@ class AlignJob(PassJob):
         """Positions."""
         return self.n_positions
 
-    def rooms(self) -> Arrays:
+    def rooms(self, with_kept: bool = True) -> Arrays:
         """`centres` and `residual` (n, 2)."""
         return {name: np.full((self.n, 2), np.nan) for name in ("centres", "residual")}
 
@@ -77,11 +77,11 @@ class ExtractJob(PassJob):
         """(n + 1,) usable positions before each."""
         return np.concatenate([[0], np.cumsum(self.usable)])
 
-    def rooms(self) -> Arrays:
+    def rooms(self, with_kept: bool = True) -> Arrays:
         """`features` (n_usable, n_features), `virtual` (n, m) NaN where not usable, `binned` (n_patches, n_pixels)."""
         n_patches = int(self.patches.max() - self.patches.min()) + 1
-        return {
-            "features": np.empty((int(self._row_of[-1]), len(self.pixels)), np.float32),
+        features = np.empty((int(self._row_of[-1]), len(self.pixels)), np.float32) if with_kept else None
+        return ({} if features is None else {"features": features}) | {
             "virtual": np.full((self.n, len(self.weights)), np.nan, np.float32),
             "binned": np.zeros((n_patches, self.shape[0] * self.shape[1]), np.float32),
         }

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,7 +23,7 @@ from streamer.analysis.exact_images import exact_images, refuse_too_large
 from streamer.analysis.hierarchy import NodeMeans, mean_by_node
 from streamer.analysis.lattice import LatticeMaps, LatticeStage
 from streamer.analysis.manifold import Manifold, embed_nodes, import_umap, remark_on_nodes
-from streamer.analysis.passes import Cancel
+from streamer.analysis.passes import Cancel, JobExecutor
 from streamer.analysis.preprocess import (
     Aligned,
     Extracted,
@@ -37,14 +37,14 @@ from streamer.analysis.preprocess import (
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
 from streamer.analysis.shot_noise import FeatureNoise
+from streamer.analysis.source import as_analysed
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import Averaging, DivisionRules, Hierarchy, divide
 from streamer.cluster.edits import apply_edits
 from streamer.cluster.nearest import label_by, reach_of_leaves
 from streamer.cluster.neighbours import ScanMap
 from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
-from streamer.formats.preparation import prepare_scan
-from streamer.formats.scan_file import RegionOfScan, ScanFile
+from streamer.formats.scan_file import ScanFile
 from streamer.kernels.mask import (
     PUBLISHED_THRESHOLD,
     FeatureMask,
@@ -87,6 +87,7 @@ def analyze(
     n_threads: int | None = None,
     aligned: Aligned | None = None,
     model: ClusterModel | None = None,
+    executor: Executor | None = None,
 ) -> AnalysisResult:
     """Align, mask, cluster in real space and in momentum space, measure lattices, arrange patterns as points.
 
@@ -108,6 +109,8 @@ def analyze(
         The first pass over the same scan and region with the same alignment settings, where it was made before.
     model
         Clusters of a finished result that label this scan, instead of clusters of its own.
+    executor
+        Who computes, such as `streamer.analysis.dask_executor.DaskExecutor`; default: threads of its own.
 
     Raises
     ------
@@ -124,15 +127,17 @@ def analyze(
     clock = _Clock()
     if settings.manifold.method == "umap":
         import_umap()
-    scan = prepare_scan(scan, settings.detector)
-    if settings.roi is not None:
-        scan = RegionOfScan(scan, settings.roi)
+    if isinstance(executor, JobExecutor):
+        executor.begin(scan, settings, cancel)
+    scan = as_analysed(scan, settings)
     if model is not None:
         model.refuse_other_detector(scan.info)
     with (
         # For the whole of it: two stages run side by side, and a limit set in one would end in the other.
         threadpool_limits(1),
-        ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor,
+        nullcontext(executor)
+        if executor
+        else ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor,
         ThreadPoolExecutor(1) as beside,
     ):
         with clock.stage("align", progress) as told:

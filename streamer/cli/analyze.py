@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
+from streamer.cli.scaling import executor_for, scaling_options
 from streamer.cli.scan_options import scan_options, told_of
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
@@ -81,7 +83,7 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
 )
 @detector_options
 @scan_options
-@click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
+@scaling_options
 @overview_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -93,6 +95,8 @@ def command(
     dataset: str | None,
     scan_shape: str | None,
     threads: int | None,
+    scheduler: str | None,
+    workers: int | None,
     as_json: bool,
     **chosen: Any,
 ) -> int:
@@ -105,40 +109,37 @@ def command(
     if from_result is not None:
         given = (settings_path, dataset, scan_shape, *chosen.values())
         is_changed = any(value not in (None, ()) for value in given)
-        done = _repeat(from_result, files, out, threads, is_changed)
-    elif is_batch(files):
-        return analyze_many(files, out, overview, settings, threads, as_json, told)
-    elif not files:
+        with executor_for(threads, scheduler, workers) as executor:
+            done = _repeat(from_result, files, out, _work(executor, threads), is_changed)
+        click.echo(json.dumps(done) if as_json else in_words(done))
+        return 0
+    if not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
-    else:
-        done = _analyze_one(files[0], out, settings, threads, told)[0]
+    many = is_batch(files)
+    if many and out is not None:
+        raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
+    with executor_for(threads, scheduler, workers) as executor:
+        work = _work(executor, threads)
+        if many:
+            from streamer.analysis.run import STAGES
+
+            queued = partial(work, settings)
+            return run_many(
+                files, settings.settings_id, queued, STAGES, overview, as_json, opened_with=told
+            )
+        done = _analyze_one(files[0], out, settings, work, told)[0]
     click.echo(json.dumps(done) if as_json else in_words(done))
     return 0
 
 
-def analyze_many(
-    files: tuple[Path, ...],
-    out: Path | None,
-    overview: Path | None,
-    settings: Any,
-    threads: int | None,
-    as_json: bool,
-    told: dict[str, Any],
-) -> int:
-    """Every scan that FILE... means; see `streamer.cli.batch`."""
-    if out is not None:
-        raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
-    from streamer.analysis.run import STAGES, analyze
+def _work(executor: Any, threads: int | None) -> Any:
+    """What is done to a scan, with settings."""
+    from streamer.analysis.run import analyze
 
-    return run_many(
-        files,
-        settings.settings_id,
-        lambda scan, progress: analyze(scan, settings, progress, n_threads=threads),
-        STAGES,
-        overview,
-        as_json,
-        opened_with=told,
-    )
+    def work(settings: Any, scan: Any, progress: Any) -> Any:
+        return analyze(scan, settings, progress, n_threads=threads, executor=executor)
+
+    return work
 
 
 def _settings(
@@ -177,7 +178,7 @@ def _settings(
 
 
 def _repeat(
-    from_result: Path, files: tuple[Path, ...], out: Path | None, threads: int | None, is_changed: bool
+    from_result: Path, files: tuple[Path, ...], out: Path | None, work: Any, is_changed: bool
 ) -> dict[str, Any]:
     """The analysis of a result once more; says whether every label came out the same."""
     import numpy as np
@@ -207,20 +208,14 @@ def _repeat(
             f"{before.attrs['source_checksum']}. Give the right file, or analyse this one without --from."
         )
     target = out or source.with_name(source.stem + ".again.result.h5")
-    summary, result = _analyze_one(source, target, analysis_settings(before.attrs["settings"]), threads, told)
+    summary, result = _analyze_one(source, target, analysis_settings(before.attrs["settings"]), work, told)
     return summary | {"same_labels": bool(np.array_equal(result.label_maps, before.label_maps))}
 
 
 def _analyze_one(
-    path: Path, out: Path | None, settings: Any, threads: int | None, told: dict[str, Any]
+    path: Path, out: Path | None, settings: Any, work: Any, told: dict[str, Any]
 ) -> tuple[dict[str, Any], Any]:
-    from streamer.analysis.run import STAGES, analyze
+    from streamer.analysis.run import STAGES
 
     target = out or path.with_name(path.stem + ".result.h5")
-    return run_one(
-        path,
-        target,
-        lambda scan, progress: analyze(scan, settings, progress, n_threads=threads),
-        STAGES,
-        told,
-    )
+    return run_one(path, target, partial(work, settings), STAGES, told)

@@ -8,6 +8,7 @@ import click
 
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
+from streamer.cli.scaling import executor_for, scaling_options
 from streamer.cli.scan_options import scan_options, told_of
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
@@ -24,7 +25,7 @@ KIND = "applied"
 )
 @detector_options
 @scan_options
-@click.option("--threads", type=click.IntRange(1), help="Threads; default: one per processor.")
+@scaling_options
 @overview_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
@@ -32,6 +33,8 @@ def command(
     files: tuple[Path, ...],
     out: Path | None,
     threads: int | None,
+    scheduler: str | None,
+    workers: int | None,
     overview: Path | None,
     as_json: bool,
     dataset: str | None,
@@ -52,15 +55,18 @@ def command(
     model, told = load_model(result_path), told_of(dataset, scan_shape)
     model = replace(model, settings=with_detector(model.settings, detector_values(detector)))
 
-    def work(scan: Any, progress: Any) -> Any:
-        return analyze(scan, model.settings, progress, n_threads=threads, model=model)
+    many = is_batch(files)
+    if many and out is not None:
+        raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
+    with executor_for(threads, scheduler, workers) as executor:
 
-    if is_batch(files):
-        if out is not None:
-            raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
-        return run_many(files, model.settings_id, work, STAGES, overview, as_json, KIND, told)
-    target = out or files[0].with_name(f"{files[0].stem}.{KIND}.result.h5")
-    summary, result = run_one(files[0], target, work, STAGES, told)
+        def work(scan: Any, progress: Any) -> Any:
+            return analyze(scan, model.settings, progress, n_threads=threads, model=model, executor=executor)
+
+        if many:
+            return run_many(files, model.settings_id, work, STAGES, overview, as_json, KIND, told)
+        target = out or files[0].with_name(f"{files[0].stem}.{KIND}.result.h5")
+        summary, result = run_one(files[0], target, work, STAGES, told)
     summary |= {"model": str(result_path), "n_new": result.array_attrs["model"]["n_new"]}
     click.echo(json.dumps(summary) if as_json else in_words(summary))
     return 0

@@ -68,7 +68,7 @@ class WholePass(PassJob):
     def n(self):
         return self.n_positions
 
-    def rooms(self):
+    def rooms(self, with_kept=True):
         return {"labels": np.empty(self.n, np.int32), "distances": np.empty(self.n, np.float32)}
 
     def part(self, start, stop):

@@ -1,0 +1,202 @@
+"""Vectors and jobs of other processes, without any process: a client that computes when it is asked."""
+
+import itertools
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer import analyze, open_scan
+from streamer.analysis import remote_vectors
+from streamer.analysis.dask_executor import DaskExecutor
+from streamer.analysis.passes import Cancel, chunk_bounds
+from streamer.analysis.remote_vectors import Piece, RemoteVectors
+from streamer.analysis.source import ScanSource
+from streamer.cli.analyze import command
+from streamer.cluster.vectors import HeldVectors
+from streamer.errors import FileFormatError, ScanStopped, SettingsError, WorkersLost
+from streamer.settings import AnalysisSettings
+from tests.simulated import simulate
+
+
+class FakeFuture(Future):
+    """What distributed's futures have, for work that is done at once."""
+
+    key = ""
+
+
+class FakeClient:
+    """Computes in this thread; answers nothing while `is_silent`."""
+
+    def __init__(self, status="running", n_workers=2):
+        self.status, self.n_workers, self.is_silent = status, n_workers, False
+        self.cancelled, self.n_asked = [], 0
+
+    def submit(self, work, *arguments, pure):
+        assert pure is False
+        self.n_asked += 1
+        future = FakeFuture()
+        future.key = f"key-{self.n_asked}"
+        if not self.is_silent:
+            try:
+                future.set_result(work(*(self._found(one) for one in arguments)))
+            except Exception as error:
+                future.set_exception(error)
+        return future
+
+    def _found(self, one):
+        if isinstance(one, list):
+            return [self._found(item) for item in one]
+        return one.result() if isinstance(one, Future) else one
+
+    def who_has(self, futures):
+        return {future.key: (f"w{number % self.n_workers}",) for number, future in enumerate(futures)}
+
+    def nthreads(self):
+        return {f"w{number}": 1 + number for number in range(self.n_workers)}
+
+    def scheduler_info(self):
+        return {"workers": {f"w{number}": {} for number in range(self.n_workers)}}
+
+    def cancel(self, futures):
+        self.cancelled += futures
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    return simulate(tmp_path_factory.mktemp("remote"), (24, 32))
+
+
+def test_an_analysis_elsewhere_is_the_same_to_the_bit(scan, monkeypatch):
+    monkeypatch.setattr(remote_vectors, "GATHERED_ROWS", 100)
+    # Positions that are missing, so that rows of chunks are not their positions.
+    settings = AnalysisSettings(roi=(1, 23, 2, 31))
+    with open_scan(scan.raw) as opened, DaskExecutor(FakeClient(), "fake", 2) as executor:
+        there = analyze(opened, settings, executor=executor)
+        here = analyze(opened, settings)
+    assert set(there.arrays) == set(here.arrays)
+    for name, values in here.arrays.items():
+        if name.startswith("manifold/") and name.endswith("points"):
+            np.testing.assert_allclose(there.arrays[name], values, atol=1e-4 * np.abs(values).max())
+        else:
+            np.testing.assert_array_equal(there.arrays[name], values, err_msg=name)
+    assert there.nodes == here.nodes
+    assert there.momentum_nodes == here.momentum_nodes
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_vectors_in_pieces_are_the_vectors(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    n, n_pieces = data.draw(st.integers(3, 40)), data.draw(st.integers(1, 4))
+    values = (rng.random((n, 5)) * 10.0 ** rng.integers(-6, 6, (n, 5))).astype(np.float32)
+    cuts = np.sort(rng.integers(0, n + 1, 5))
+    spans = [np.arange(a, b) for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+    client = FakeClient()
+    with DaskExecutor(client, "fake", 1) as executor:
+        owned = [
+            [span for number, span in enumerate(spans) if number % n_pieces == piece]
+            for piece in range(n_pieces)
+        ]
+        pieces = [
+            Piece([client.submit(np.asarray, values[span], pure=False) for span in own], np.concatenate(own))
+            for own in owned
+            if own
+        ]
+        table, held = RemoteVectors(executor, pieces, values.shape), HeldVectors(values)
+        assert table.quantum == held.quantum
+        some = rng.permutation(n)[: data.draw(st.integers(0, n))]
+        np.testing.assert_array_equal(table.rows(some), values[some])
+        gathered, part = table.part(np.sort(some)), held.part(np.sort(some))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(remote_vectors, "GATHERED_ROWS", 0)
+            remote = table.part(np.sort(some))
+        centroids = values[rng.integers(0, n, 3)]
+        for one, other in ((table, held), (gathered, part), (remote, part)):
+            for found, expected in zip(one.assign(centroids), other.assign(centroids), strict=True):
+                np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(table.project(values[:2]), held.project(values[:2]), rtol=1e-5)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10_000), st.integers(1, 60))
+def test_sums_are_exact_in_any_order_and_close_to_the_plain_ones(seed, n):
+    rng = np.random.default_rng(seed)
+    values = (rng.standard_normal((n, 4)) * 10.0 ** rng.integers(-8, 8)).astype(np.float32)
+    order = rng.permutation(n)
+    origin = np.zeros((1, 4), np.float32)
+    sums, shuffled = (HeldVectors(one).assign(origin).sums for one in (values, values[order]))
+    np.testing.assert_array_equal(sums, shuffled)
+    largest = np.abs(values).max()
+    np.testing.assert_allclose(sums[0], values.astype(np.float64).sum(axis=0), atol=1e-9 * n * largest)
+
+
+@pytest.mark.parametrize("shape", [(24, 32), (1, 40), (300, 200), (5, 3)])
+@pytest.mark.parametrize("band_rows", [1, 3])
+def test_chunks_cover_the_scan_in_whole_bands(shape, band_rows):
+    chunks = chunk_bounds(shape, band_rows)
+    assert chunks[0][0] == 0
+    assert chunks[-1][1] == shape[0] * shape[1]
+    assert all(stop == start for (_, stop), (start, _) in itertools.pairwise(chunks))
+    assert all(start % (band_rows * shape[1]) == 0 for start, _ in chunks)
+    assert max(stop - start for start, stop in chunks) <= 16384 + band_rows * shape[1]
+
+
+def test_a_large_scan_has_more_chunks_not_larger_ones():
+    assert len(chunk_bounds((2048, 2048), 64)) == 32  # of one band each
+    assert max(stop - start for start, stop in chunk_bounds((2048, 2048), 1)) == 16384
+
+
+def executor_that_is_silent(monkeypatch, **client):
+    made = FakeClient(**client)
+    made.is_silent = True
+    monkeypatch.setattr("streamer.analysis.dask_executor.POLL_S", 0.0)
+    return made, DaskExecutor(made, "tcp://there:1", 1)
+
+
+def test_a_cancel_is_passed_on(scan, monkeypatch):
+    client, executor = executor_that_is_silent(monkeypatch)
+    cancel = Cancel()
+    cancel.request()
+    with open_scan(scan.raw) as opened, executor, pytest.raises(ScanStopped):
+        analyze(opened, cancel=cancel, executor=executor)
+    assert len(client.cancelled) == 16
+
+
+@pytest.mark.parametrize(
+    ("client", "sentence"),
+    [({"n_workers": 0}, "has lost its last worker"), ({"status": "closed"}, "does not answer any more")],
+)
+def test_nobody_there_any_more_is_said(scan, monkeypatch, client, sentence):
+    monkeypatch.setattr("streamer.analysis.dask_executor.PATIENCE_S", 0.0)
+    _, executor = executor_that_is_silent(monkeypatch, **client)
+    with (
+        open_scan(scan.raw) as opened,
+        executor,
+        pytest.raises(WorkersLost, match=f"tcp://there:1 {sentence}"),
+    ):
+        analyze(opened, executor=executor)
+
+
+def test_exact_momentum_space_and_contradictions_are_refused(scan):
+    exact = AnalysisSettings(momentum={"exact": True})
+    with open_scan(scan.raw) as opened, DaskExecutor(FakeClient(), "fake", 1) as executor:
+        with pytest.raises(SettingsError, match="computed on one machine"):
+            analyze(opened, exact, executor=executor)
+    done = CliRunner().invoke(command, [str(scan.raw), "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"])
+    assert "contradict each other" in str(done.exception)
+
+
+def test_a_worker_that_sees_another_file_says_so(scan, tmp_path):
+    source = ScanSource(scan.raw, AnalysisSettings(), "sha256-sample:other")
+    with pytest.raises(FileFormatError, match=r"has the checksum .*, expected sha256-sample:other"):
+        with source.opened():
+            pass
+    missing = ScanSource(Path(tmp_path / "gone.raw"), AnalysisSettings(), "")
+    with pytest.raises(FileFormatError, match="does not exist"):
+        with missing.opened():
+            pass
