@@ -124,9 +124,7 @@ def command(
             from streamer.analysis.run import STAGES
 
             queued = partial(work, settings)
-            return run_many(
-                files, settings.settings_id, queued, STAGES, overview, as_json, opened_with=told
-            )
+            return run_many(files, settings.settings_id, queued, STAGES, overview, as_json, opened_with=told)
         done = _analyze_one(files[0], out, settings, work, told)[0]
     click.echo(json.dumps(done) if as_json else in_words(done))
     return 0
