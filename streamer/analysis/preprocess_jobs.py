@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.analysis.passes import Arrays, Block, PassJob
+from streamer.cluster.tables import new_table
 from streamer.kernels.frame_pass import FramePass, FramePlan
 
 
@@ -80,7 +81,7 @@ class ExtractJob(PassJob):
     def rooms(self, with_kept: bool = True) -> Arrays:
         """`features` (n_usable, n_features), `virtual` (n, m) NaN where not usable, `binned` (n_patches, n_pixels)."""
         n_patches = int(self.patches.max() - self.patches.min()) + 1
-        features = np.empty((int(self._row_of[-1]), len(self.pixels)), np.float32) if with_kept else None
+        features = new_table(int(self._row_of[-1]), len(self.pixels)) if with_kept else None
         return ({} if features is None else {"features": features}) | {
             "virtual": np.full((self.n, len(self.weights)), np.nan, np.float32),
             "binned": np.zeros((n_patches, self.shape[0] * self.shape[1]), np.float32),

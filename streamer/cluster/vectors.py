@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.tables import taken
 from streamer.kernels.distance import accumulate_groups, assign_nearest
 
 BLOCK_ROWS = 1024
@@ -108,7 +109,7 @@ class HeldVectors:
     def part(self, index: NDArray[np.int64]) -> "HeldVectors":
         """See `Vectors`; a copy, so that its passes read memory in order."""
         whole = len(index) == len(self)
-        return HeldVectors(self.values if whole else self.values[index], self._executor, self.quantum)
+        return HeldVectors(self.values if whole else taken(self.values, index), self._executor, self.quantum)
 
     @cached_property
     def quantum(self) -> float:

@@ -122,19 +122,6 @@ def test_vectors_in_pieces_are_the_vectors(data):
         np.testing.assert_allclose(table.project(values[:2]), held.project(values[:2]), rtol=1e-5)
 
 
-@settings(max_examples=50)
-@given(st.integers(0, 10_000), st.integers(1, 60))
-def test_sums_are_exact_in_any_order_and_close_to_the_plain_ones(seed, n):
-    rng = np.random.default_rng(seed)
-    values = (rng.standard_normal((n, 4)) * 10.0 ** rng.integers(-8, 8)).astype(np.float32)
-    order = rng.permutation(n)
-    origin = np.zeros((1, 4), np.float32)
-    sums, shuffled = (HeldVectors(one).assign(origin).sums for one in (values, values[order]))
-    np.testing.assert_array_equal(sums, shuffled)
-    largest = np.abs(values).max()
-    np.testing.assert_allclose(sums[0], values.astype(np.float64).sum(axis=0), atol=1e-9 * n * largest)
-
-
 @pytest.mark.parametrize("shape", [(24, 32), (1, 40), (300, 200), (5, 3)])
 @pytest.mark.parametrize("band_rows", [1, 3])
 def test_chunks_cover_the_scan_in_whole_bands(shape, band_rows):

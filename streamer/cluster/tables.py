@@ -1,0 +1,67 @@
+"""Room for tables of vectors: in memory or, where they would take too much of it, in a scratch file."""
+
+import errno
+import mmap
+import os
+import shutil
+import tempfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import RecordingError
+
+MEMORY_SHARE = 0.25
+"""Of this computer's memory, that one table may take; while a node is divided there are two, rarely three."""
+UNKNOWN_MEMORY_BYTES = 16 << 30
+"""Assumed where the system does not say how much there is."""
+
+
+def new_table(n: int, n_features: int) -> NDArray[np.float32]:
+    """Room for n vectors; what stands in it is not defined.
+
+    A scratch file lies where the system puts temporary files (``TMPDIR``), has no name there, and is gone with the
+    table, however the process ends. Its space is taken at once: a disk that is full later would kill the process.
+
+    Raises
+    ------
+    RecordingError
+        There is not so much space.
+    """
+    n_bytes = 4 * n * n_features
+    if n_bytes <= MEMORY_SHARE * memory_bytes():
+        return np.empty((n, n_features), np.float32)
+    folder = tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryFile(prefix="livestem-", dir=folder) as file:
+            _reserve(file.fileno(), n_bytes, folder)
+            mapped = mmap.mmap(file.fileno(), n_bytes)
+    except OSError as error:
+        raise RecordingError(
+            f"The features of this scan take {n_bytes / 2**30:.3g} GiB, more than memory should hold, and a scratch "
+            f"file of that size cannot be made in {folder}: {error.strerror or error}. Set TMPDIR to a folder on a larger "
+            "disk, or use --scheduler or --workers. The scan is unchanged."
+        ) from None
+    return np.frombuffer(mapped, np.float32).reshape(n, n_features)
+
+
+def taken(table: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some rows as a table of their own."""
+    return np.take(table, rows, axis=0, out=new_table(len(rows), table.shape[1]), mode="clip")
+
+
+def _reserve(fd: int, n_bytes: int, folder: str) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, n_bytes)
+        return
+    if n_bytes > shutil.disk_usage(folder).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.ftruncate(fd, n_bytes)
+
+
+def memory_bytes() -> int:
+    """How much memory the computer has."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return UNKNOWN_MEMORY_BYTES

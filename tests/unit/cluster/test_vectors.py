@@ -1,0 +1,71 @@
+"""Tables of vectors: exact sums whatever the blocks, and scratch files for what does not fit into memory."""
+
+import tempfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer import analyze, open_scan
+from streamer.cluster import tables
+from streamer.cluster.tables import new_table, taken
+from streamer.cluster.vectors import HeldVectors
+from streamer.errors import RecordingError
+from streamer.settings import AnalysisSettings
+from tests.simulated import simulate
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10_000), st.integers(1, 60))
+def test_sums_are_exact_in_any_order_and_close_to_the_plain_ones(seed, n):
+    rng = np.random.default_rng(seed)
+    values = (rng.standard_normal((n, 4)) * 10.0 ** rng.integers(-8, 8)).astype(np.float32)
+    order = rng.permutation(n)
+    origin = np.zeros((1, 4), np.float32)
+    sums, shuffled = (HeldVectors(one).assign(origin).sums for one in (values, values[order]))
+    np.testing.assert_array_equal(sums, shuffled)
+    largest = np.abs(values).max()
+    np.testing.assert_allclose(sums[0], values.astype(np.float64).sum(axis=0), atol=1e-9 * n * largest)
+
+
+def test_nothing_and_zeros_have_sums_too():
+    origin = np.zeros((1, 3), np.float32)
+    for values in (np.zeros((0, 3), np.float32), np.zeros((2, 3), np.float32)):
+        assert (HeldVectors(values).assign(origin).sums == 0).all()
+
+
+def test_a_table_that_is_too_large_for_memory_is_a_file_without_a_name(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tables, "memory_bytes", lambda: 4 * 4 * 5 * 4)
+    assert new_table(5, 4).base is None
+    table = new_table(6, 4)
+    assert table.base is not None
+    table[:] = np.arange(24, dtype=np.float32).reshape(6, 4)
+    rows = np.array([0, 2, 5])
+    np.testing.assert_array_equal(taken(table, rows), table[rows])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_too_small_for_the_scratch_file_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tables, "memory_bytes", lambda: 0)
+    with pytest.raises(RecordingError, match=r"take 9\.31e\+05 GiB.* Set TMPDIR"):
+        new_table(10**12, 250)
+
+
+def test_an_analysis_in_scratch_files_is_the_same(monkeypatch, tmp_path):
+    scan = simulate(tmp_path, (20, 24))
+    quick = AnalysisSettings(momentum={"enabled": False}, lattice={"enabled": False})
+    with open_scan(scan.raw) as opened:
+        in_memory = analyze(opened, quick)
+        monkeypatch.setattr(tables, "memory_bytes", lambda: 0)
+        in_files = analyze(opened, quick)
+    for name, values in in_memory.arrays.items():
+        np.testing.assert_array_equal(in_files.arrays[name], values, err_msg=name)
+
+
+def test_this_computer_s_memory_is_known_or_assumed(monkeypatch):
+    assert 1 << 28 < tables.memory_bytes() < 1 << 46
+    monkeypatch.delattr("os.sysconf")
+    assert tables.memory_bytes() == tables.UNKNOWN_MEMORY_BYTES
