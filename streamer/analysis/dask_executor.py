@@ -98,7 +98,9 @@ def dask_executor(
 @contextmanager
 def _connected(make_client: Any, address: str) -> Iterator[Any]:
     try:
-        client = make_client(address, timeout=CONNECT_S, name="livestem", set_as_default=False)
+        client = make_client(
+            address, timeout=CONNECT_S, name="livestem", set_as_default=False, direct_to_workers=True
+        )
     except ValueError as error:
         raise SettingsError(
             f"--scheduler {address} cannot be used: {error}. Expected tcp://HOST:PORT."

@@ -39,8 +39,8 @@ def new_table(n: int, n_features: int) -> NDArray[np.float32]:
     except OSError as error:
         raise RecordingError(
             f"The features of this scan take {n_bytes / 2**30:.3g} GiB, more than memory should hold, and a scratch "
-            f"file of that size cannot be made in {folder}: {error.strerror or error}. Set TMPDIR to a folder on a larger "
-            "disk, or use --scheduler or --workers. The scan is unchanged."
+            f"file of that size cannot be made in {folder}: {error.strerror or error}. Set TMPDIR to a folder on a "
+            "larger disk, or use --scheduler or --workers. The scan is unchanged."
         ) from None
     return np.frombuffer(mapped, np.float32).reshape(n, n_features)
 
