@@ -2,7 +2,7 @@
 
 Clustering asks a table for little: a few rows, a part of it, nearest centroids with sums. Sums are exact, whatever
 the order and the blocks in which they are taken: values are rounded to multiples of a power of two so small that
-the sum of all of them still fits into the 53 bits of a float64 (decision 25). Labels therefore depend neither on
+the sum of all of them still fits into the 53 bits of a float64 (decision 26). Labels therefore depend neither on
 threads nor on processes.
 """
 
