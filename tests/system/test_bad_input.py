@@ -1,5 +1,7 @@
 """Bad input at every command: one clear sentence, the exit code of the contract, no traceback."""
 
+import contextlib
+import io
 import json
 import re
 import signal
@@ -9,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from streamer.cli import main
 from streamer.formats.recording import RecordingReader
 from tests.simulated import simulate
 from tests.system.commands import FREE, engine, environment, livestem, run
@@ -22,15 +25,28 @@ def scan(tmp_path_factory):
 
 
 def refused(code, sentence, *arguments):
+    """In this process, where everything is imported; `main` does nothing but end with what `run` returns."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        returned = main.run([str(argument) for argument in arguments])
+    assert_refused(code, sentence, returned, said.getvalue())
+
+
+def process_refused(code, sentence, *arguments):
     done = run(*arguments)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert re.search(sentence, " ".join(done.stderr.split())), done.stderr
+    assert_refused(code, sentence, done.returncode, done.stderr)
+
+
+def assert_refused(code, sentence, returned, said):
+    assert returned == code, said
+    assert "Traceback" not in said
+    assert re.search(sentence, " ".join(said.split())), said
 
 
 def test_a_missing_file(tmp_path):
     for command in (("analyze",), ("inspect",), ("replay", "--to", FREE)):
         refused(6, "missing.raw does not exist", command[0], tmp_path / "missing.raw", *command[1:])
+    process_refused(6, "missing.raw does not exist", "analyze", tmp_path / "missing.raw")
 
 
 def test_empty_truncated_and_contradictory_raw_files(tmp_path):
@@ -70,17 +86,19 @@ def test_exports_of_no_result_and_over_existing_files(scan, tmp_path):
 
 
 def test_nobody_listens(scan):
-    refused(9, "No engine|no engine|nobody", "replay", scan.raw, "--to", "tcp://127.0.0.1:9", "--wait", "1")
-    refused(9, "No engine|no engine", "view", "tcp://127.0.0.1:9", "--snapshot", "never.png")
+    process_refused(
+        9, "No engine|no engine|nobody", "replay", scan.raw, "--to", "tcp://127.0.0.1:9", "--wait", "1"
+    )
+    process_refused(9, "No engine|no engine", "view", "tcp://127.0.0.1:9", "--snapshot", "never.png")
 
 
 def test_an_address_that_others_can_reach_is_refused():
-    refused(2, "reachable from other computers", "serve", "--listen", "tcp://0.0.0.0:9999")
+    process_refused(2, "reachable from other computers", "serve", "--listen", "tcp://0.0.0.0:9999")
 
 
 def test_a_port_in_use(tmp_path):
     with engine(tmp_path) as running:
-        refused(
+        process_refused(
             2,
             "cannot be bound",
             "serve",
