@@ -90,6 +90,7 @@ ACTIONS = (
     ActionSpec("clear_spots", "Clear spots", "Take away the images of spots that were clicked", ("Ctrl+D",)),
     ActionSpec("show_log", "Show log", "Open the Log tab", ("Ctrl+L",)),
     ActionSpec("full_screen", "Full screen", "Full screen on and off", ("F11",)),
+    ActionSpec("settings", "Settings…", "Look, name, keys, and how scans are analysed", ("Ctrl+,",)),
     ActionSpec("keys", "Keys", "List the keys", ("F1",)),
     ActionSpec("quit", "Quit", "Close the window; the engine finishes what it does", ("Ctrl+Q",)),
 )

@@ -6,7 +6,7 @@ Qt and numpy are imported inside the functions, so that asking for help stays qu
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +52,8 @@ def monitor_command(
     require_display()
     require_qt()
     # What is not given is left to `livestem serve`, so that both commands have the same defaults.
-    given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
+    wanted = with_kept_settings(options)
+    given = {f"--{name.replace('_', '-')}": value for name, value in wanted.items()}
     arguments = [part for pair in given.items() for part in pair]
     if insecure:
         arguments.append("--insecure")
@@ -74,6 +75,19 @@ def monitor_command(
         )
 
 
+def with_kept_settings(options: Mapping[str, str | None]) -> dict[str, str]:
+    """Options of `monitor` that have a value: those given, else those of the settings page."""
+    from gui.kept_files import config_folder
+    from gui.presenters.window_settings import monitor_options
+    from gui.settings_store import SettingsStore
+
+    store = SettingsStore(config_folder())
+    for sentence in store.take_problems():
+        click.echo(sentence, err=True)
+    path = store.analysis_path
+    return monitor_options(store.window, options, str(path) if path is not None and path.is_file() else None)
+
+
 @click.command("view")
 @click.argument("target")
 @click.option("--snapshot", metavar="PNG", type=click.Path(dir_okay=False), help="Draw the window to a file.")
@@ -85,9 +99,17 @@ def monitor_command(
     type=click.Path(file_okay=False),
     help="Keys for an engine that has some.",
 )
+@click.option(
+    "--continue", "continues", is_flag=True, help="Look at what you looked at in this scan the last time."
+)
 @click.option("--json", "as_json", is_flag=True, help="The picture's path as one JSON object on stdout.")
 def view_command(
-    target: str, snapshot: str | None, control: str | None, keys_dir: str | None, as_json: bool
+    target: str,
+    snapshot: str | None,
+    control: str | None,
+    keys_dir: str | None,
+    continues: bool,
+    as_json: bool,
 ) -> None:
     """Look at a result, a recording, or a running engine.
 
@@ -108,12 +130,13 @@ def view_command(
     require_qt()
     picture = Path(snapshot) if snapshot else None
     if is_engine:
-        _open_window(running_engine(target, control, keys), lambda: None, picture, keys)
+        endpoints = running_engine(target, control, keys)
+        _open_window(endpoints, lambda: None, picture, keys, continues=continues)
         _say_picture(picture, as_json)
         return
     arguments = ["--result", target, "--publish", FREE_PORT, "--control", FREE_PORT]
     with _child_engine(arguments) as (engine, endpoints):
-        _open_window(endpoints, engine.exit_code, picture, is_ours=True)
+        _open_window(endpoints, engine.exit_code, picture, is_ours=True, continues=continues)
     _say_picture(picture, as_json)
 
 
@@ -219,6 +242,7 @@ def _open_window(
     *,
     can_simulate: bool = False,
     is_ours: bool = False,
+    continues: bool = False,
 ) -> None:
     """Open the window on an engine until it is closed; or draw it to `picture`.
 
@@ -249,10 +273,10 @@ def _open_window(
     app = QtWidgets.QApplication(["livestem"])
     remembered = Remembered() if picture is None else None
     theme.apply(app, remembered.theme if remembered else theme.Theme.DARK)
-    greeting = Greeting(takes_free=is_ours)
+    greeting = Greeting(remembered.store.window.name if remembered else "", takes_free=is_ours)
     refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys, greeting=greeting)
     refresh.start()
-    window = MainWindow(refresh, errors, remembered, can_simulate=can_simulate)
+    window = MainWindow(refresh, errors, remembered, can_simulate=can_simulate, continues=continues)
     try:
         if picture is not None:
             draw_snapshot(window, refresh.latest, picture)

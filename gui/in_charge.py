@@ -4,9 +4,9 @@ from pyqtgraph.Qt import QtWidgets
 
 from gui.actions import ACTIONS
 from gui.charge import CHARGE_ACTIONS
-from gui.presenters.in_charge import InChargeView, in_charge_view, why_watching
+from gui.presenters.in_charge import LineView, in_charge_view, why_watching
 from gui.presenters.snapshot import Request, Snapshot, SnapshotSource
-from gui.widgets.in_charge_line import InChargeLine
+from gui.widgets.offer_line import OfferLine
 
 CHANGING = tuple(
     spec
@@ -21,9 +21,9 @@ class InCharge:
 
     def __init__(self, source: SnapshotSource, actions: dict[str, QtWidgets.QAction]) -> None:
         self._actions = actions
-        self._shown: InChargeView | None = None
+        self._shown: LineView | None = None
         self._reason = ""
-        self.line = InChargeLine()
+        self.line = OfferLine()
         self.line.chosen.connect(lambda method: source.ask(Request(method)))
 
     def follow(self, snapshot: Snapshot) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
@@ -11,6 +12,7 @@ from gui.actions import add_actions
 from gui.charge import Charge
 from gui.errors_shown import ErrorReports
 from gui.exporting import Exporting
+from gui.going_on import GoingOn
 from gui.in_charge import InCharge
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
@@ -24,6 +26,8 @@ from gui.presenters.snapshot import Link, Snapshot, SnapshotSource
 from gui.presenters.ui_state import UiState
 from gui.presenters.views import BannerView, HeaderView, Severity
 from gui.remembered import Remembered
+from gui.settings_page import SettingsPage
+from gui.settings_store import SettingsStore
 from gui.widgets.banner import Banner
 from gui.widgets.header import Header
 from gui.widgets.keys_dialog import KeysDialog
@@ -50,11 +54,14 @@ class MainWindow(QtWidgets.QMainWindow):
         opener: FileOpener | None = None,
         *,
         can_simulate: bool = False,
+        continues: bool = False,
     ) -> None:
         super().__init__()
         self._remembered = remembered
         self._was_shown = False
-        self.files = WindowFiles(self, remembered, errors.say, opener)
+        self.files = WindowFiles(
+            self, remembered, errors.say, opener, set_theme=lambda chosen: self.settings.set_theme(chosen)
+        )
         self._source, self._errors = source, errors
         self._selection, self._options = Selection(), ViewOptions()
         self._memo = Memo()
@@ -66,6 +73,9 @@ class MainWindow(QtWidgets.QMainWindow):
         self.charge = Charge(self)
         self._actions = add_actions(self, self._slots())
         self.in_charge = InCharge(source, self._actions)
+        store = remembered.store if remembered else SettingsStore(None)
+        self.settings = SettingsPage(self, self._actions, store, self._follow_look)
+        self.going_on = GoingOn(self, remembered.sessions if remembered else None, at_once=continues)
         self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
         self.panes.cluster_map.can_simulate = can_simulate
@@ -116,6 +126,16 @@ class MainWindow(QtWidgets.QMainWindow):
         self._source.want_compared(selection.compared_yx)
         self.refresh()
 
+    def look_at(self, selection: Selection, options: ViewOptions) -> None:
+        """Look at something else, drawn in another way."""
+        self._options = options
+        self.select(selection)
+        self.refresh()
+
+    def go_on_with(self, path: Path) -> None:
+        """Open a file in a window of its own, where somebody was in it."""
+        self.files.open(path, goes_on=True)
+
     def tick(self) -> None:
         """Look for something new; the timer calls this."""
         self._count_tick()
@@ -139,6 +159,7 @@ class MainWindow(QtWidgets.QMainWindow):
             self._source.want_compared(None)
         self._attempt("controls", lambda: self.charge.follow(snapshot), None)
         self._attempt("line of who is in charge", lambda: self.in_charge.follow(snapshot), None)
+        self._attempt("session", lambda: self._follow_person(snapshot), None)
         drawn_from = (
             snapshot.sequence,
             self._selection,
@@ -159,6 +180,19 @@ class MainWindow(QtWidgets.QMainWindow):
         for slot in self.panes.slots:
             self._show_slot(slot, state)
         self._pace(snapshot, time.perf_counter() - started)
+
+    def _follow_person(self, snapshot: Snapshot) -> None:
+        """Keep the session, offer the one before, and say what of it or of the settings could not be used."""
+        said = self.going_on.follow(snapshot, self._selection, self._options)
+        for sentence in (*said, *self.settings.problems()):
+            self._errors.say(sentence)
+
+    def _follow_look(self) -> None:
+        """Everything is drawn anew, in the colours in use."""
+        for slot in self.panes.slots:
+            slot.shown = None
+        self._frame.clear()
+        self._redraw()
 
     def _show_frame(self, state: UiState) -> None:
         """Header, banner and status line; each on its own, like the panes."""
@@ -238,6 +272,7 @@ class MainWindow(QtWidgets.QMainWindow):
         column.addWidget(self.header)
         column.addWidget(self.banner)
         column.addWidget(self.in_charge.line)
+        column.addWidget(self.going_on.line)
         column.addWidget(self.charge.panel)
         column.addWidget(self.panes, 1)
         column.addWidget(self.status_line)
@@ -333,6 +368,7 @@ class MainWindow(QtWidgets.QMainWindow):
             "export": lambda: self.exporting.open(),
             "show_log": lambda: self.panes.show_tab("log"),
             "full_screen": lambda: self.showNormal() if self.isFullScreen() else self.showFullScreen(),
+            "settings": lambda: self.settings.open(),
             "keys": lambda: KeysDialog(self, list(self._actions.values())).show(),
             "quit": self._quit,
         }
@@ -396,7 +432,16 @@ class MainWindow(QtWidgets.QMainWindow):
             menu.addAction(self._actions[name])
         self.files.fill_menu(menu)
         menu.addSeparator()
-        for name in ("export", "save_window", "copy_table", "table", "full_screen", "keys", "quit"):
+        for name in (
+            "export",
+            "save_window",
+            "copy_table",
+            "table",
+            "full_screen",
+            "settings",
+            "keys",
+            "quit",
+        ):
             menu.addAction(self._actions[name])
 
     def dragEnterEvent(self, a0: QtGui.QDragEnterEvent | None) -> None:
@@ -442,6 +487,8 @@ class MainWindow(QtWidgets.QMainWindow):
     def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:
         """Stop looking; whoever made the refresh thread ends it."""
         self._timer.stop()
+        self.going_on.close()
+        self.settings.close()
         self.files.close()
         self.tools.close()
         self.exporting.close()

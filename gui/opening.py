@@ -23,11 +23,11 @@ class FileOpener:
         self._program = program
         self._opened: list[tuple[Path, subprocess.Popen[bytes], IO[bytes]]] = []
 
-    def open(self, path: Path) -> None:
-        """Open a file in a new window."""
+    def open(self, path: Path, *options: str) -> None:
+        """Open a file in a new window; `options` of `livestem view`."""
         said = tempfile.TemporaryFile()
         process = subprocess.Popen(
-            [*self._program, "view", str(path)],
+            [*self._program, "view", str(path), *options],
             stdout=subprocess.DEVNULL,
             stderr=said,
             start_new_session=True,

@@ -1,43 +1,38 @@
-"""What the window remembers from one day to the next: sizes, places, theme, recent files."""
+"""What the window remembers from one day to the next: sizes, places, recent files, settings, sessions."""
 
-import contextlib
 from pathlib import Path
 
 from pyqtgraph.Qt import QtCore, QtWidgets
 
+from gui.kept_files import config_folder
+from gui.session_keeper import SessionKeeper
+from gui.settings_store import SettingsStore
 from gui.theme import Theme
 
 MOST_RECENT = 8
 
 
 class Remembered:
-    """One settings file; values that cannot be used any more are passed over.
+    """One folder of small files; values that cannot be used any more are passed over.
 
     Parameters
     ----------
     path
-        The file; None: where the system keeps settings of programs.
+        The file of sizes and places, beside which the others lie; None: where the system keeps settings of programs.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.is_restored = False
         kind = QtCore.QSettings.Format.IniFormat
-        if path is not None:
-            self._settings = QtCore.QSettings(str(path), kind)
-        else:
-            self._settings = QtCore.QSettings(kind, QtCore.QSettings.Scope.UserScope, "livestem", "window")
+        path = path or config_folder() / "window.ini"
+        self._settings = QtCore.QSettings(str(path), kind)
+        self.store = SettingsStore(path.parent)
+        self.sessions = SessionKeeper(path.parent / "sessions")
 
     @property
     def theme(self) -> Theme:
         """The chosen look; dark at first."""
-        with contextlib.suppress(ValueError):
-            return Theme(str(self._settings.value("theme", Theme.DARK)))
-        return Theme.DARK
-
-    @theme.setter
-    def theme(self, chosen: Theme) -> None:
-        self._settings.setValue("theme", str(chosen))
-        self._settings.sync()
+        return Theme(self.store.window.theme)
 
     @property
     def export_choices(self) -> str:

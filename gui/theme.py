@@ -1,5 +1,6 @@
 """Dark, light or as the system: colours of the window, text contrast of at least 4.5:1."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -144,8 +145,8 @@ QTabBar::tab:focus {{ border-color: {now.curve}; }}
 QSplitter::handle {{ background: {now.window}; }}
 QFrame#banner {{ background: {now.banner}; border: 1px solid #B4501B; border-radius: 4px; }}
 QFrame#banner[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
-QFrame#in_charge {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 4px; }}
-QFrame#in_charge[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
+QFrame#offer {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 4px; }}
+QFrame#offer[severity="amber"] {{ background: {now.banner_amber}; border-color: #8C7024; }}
 QLineEdit, QComboBox {{ background: {now.raised}; border: 1px solid {now.edge}; border-radius: 3px; padding: 2px; }}
 QLineEdit:focus, QComboBox:focus {{ border-color: {now.curve}; }}
 QPlainTextEdit, QTableWidget {{ background: {now.panel}; border: none; }}
@@ -171,11 +172,57 @@ def enable_high_dpi() -> None:
     QtGui.QGuiApplication.setHighDpiScaleFactorRoundingPolicy(policy)
 
 
+def system_is_light(app: QtWidgets.QApplication) -> bool:
+    """Whether the colours of the system, as far as Qt knows them, are light ones."""
+    app.setPalette(QtGui.QPalette())  # takes ours away: what is left is the system's
+    return app.palette().color(QtGui.QPalette.ColorRole.Window).lightness() > 127
+
+
+def switch(app: QtWidgets.QApplication, chosen: Theme) -> None:
+    """Give another look to an application that has widgets already."""
+    apply(app, chosen)
+    for widget in app.allWidgets():
+        follow = getattr(widget, "follow_look", None)
+        if follow is not None:
+            follow()
+
+
+THEME_CHANGE = QtCore.QEvent.Type(210)
+"""QEvent::ThemeChange, which PyQt5 has no name for."""
+
+
+class SystemLook(QtCore.QObject):
+    """Follows the system's colours while they are what was chosen; Qt tells a window when they change.
+
+    Parameters
+    ----------
+    app
+        Whose events are watched.
+    chosen
+        The look that is chosen now.
+    follow
+        Called where the look has to be put in force anew.
+    """
+
+    def __init__(
+        self, app: QtWidgets.QApplication, chosen: Callable[[], Theme], follow: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._chosen, self._follow = chosen, follow
+        app.installEventFilter(self)
+
+    def eventFilter(self, a0: QtCore.QObject | None, a1: QtCore.QEvent | None) -> bool:
+        """Notice that the system has other colours."""
+        is_change = isinstance(a0, QtGui.QWindow) and a1 is not None and a1.type() == THEME_CHANGE
+        if is_change and self._chosen() is Theme.SYSTEM:
+            self._follow()
+        return False
+
+
 def apply(app: QtWidgets.QApplication, chosen: Theme = Theme.DARK) -> None:
-    """Give the application its look; called once, before any widget is made."""
+    """Give the application its look: before any widget is made, or by `switch`."""
     if chosen is Theme.SYSTEM:
-        is_light = app.palette().color(QtGui.QPalette.ColorRole.Window).lightness() > 127
-        chosen = Theme.LIGHT if is_light else Theme.DARK
+        chosen = Theme.LIGHT if system_is_light(app) else Theme.DARK
     _in_use[0] = now = LIGHT if chosen is Theme.LIGHT else DARK
     pg.setConfigOptions(
         imageAxisOrder="row-major",

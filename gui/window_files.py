@@ -27,6 +27,8 @@ class WindowFiles:
         Takes a sentence for the operator.
     opener, start_scan
         Open a file, and start a simulated scan to an endpoint; tests put their own in place.
+    set_theme
+        Puts a look in force.
     """
 
     def __init__(
@@ -36,18 +38,20 @@ class WindowFiles:
         say: Callable[[str], None],
         opener: FileOpener | None = None,
         start_scan: StartScan = SimulatedScan,
+        set_theme: Callable[[Theme], None] = lambda theme: None,
     ) -> None:
         self._window, self._remembered, self._say = window, remembered, say
         self._opener = opener or FileOpener()
         self._start_scan = start_scan
+        self._set_theme = set_theme
         self._scan: SimulatedScan | None = None
 
-    def open(self, path: Path) -> None:
-        """Open a file in a window of its own; say why where it cannot be shown."""
+    def open(self, path: Path, *, goes_on: bool = False) -> None:
+        """Open a file in a window of its own, where somebody was in it if `goes_on`; say why it cannot be shown."""
         if path.suffix.lower() not in SUFFIXES or not path.is_file():
             self._say(texts.cannot_open(path))
             return
-        self._opener.open(path)
+        self._opener.open(path, *(["--continue"] if goes_on else []))
         if self._remembered is not None:
             self._remembered.add_recent(path)
 
@@ -98,7 +102,7 @@ class WindowFiles:
             action = QtWidgets.QAction(texts.THEMES[theme], themes)
             action.setCheckable(True)
             action.setChecked(theme is remembered.theme)
-            action.triggered.connect(lambda _=False, theme=theme: setattr(remembered, "theme", theme))
+            action.triggered.connect(lambda _=False, theme=theme: self._set_theme(theme))
             themes.addAction(action)
         return themes
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -22,9 +22,11 @@ from pydantic import (
 
 from streamer.errors import SettingsError
 
+Model = TypeVar("Model", bound=BaseModel)
+
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class DetectorSettings(_Settings):
@@ -276,8 +278,8 @@ def settings_id(values: dict[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
-    """Validate plain values.
+def validated(model: type[Model], values: Any) -> Model:
+    """Plain values as settings of that type.
 
     Raises
     ------
@@ -285,9 +287,14 @@ def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
         With one sentence that names the key, its value and what was expected.
     """
     try:
-        return AnalysisSettings.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def analysis_settings(values: dict[str, Any]) -> AnalysisSettings:
+    """Validate plain values; SettingsError as in `validated`."""
+    return validated(AnalysisSettings, values)
 
 
 def with_detector(settings: AnalysisSettings, values: dict[str, Any]) -> AnalysisSettings:

@@ -25,6 +25,14 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Commands that tests start keep their settings in a folder of the tests, not in that of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIVESTEM_CONFIG", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture
 def context() -> Iterator["zmq.Context[zmq.Socket[bytes]]"]:
     """A ZeroMQ context of the test's own; a socket left open fails the test instead of hanging it."""

@@ -25,14 +25,14 @@ class Chart(QtWidgets.QWidget):
         self.setAccessibleName(name)
         self._note = ElidedLabel("note")
         self._note.setContentsMargins(8, 4, 8, 0)
-        self.plot = pg.PlotWidget(background=theme.look().panel)
+        self.plot = pg.PlotWidget()
         self.plot.setMinimumSize(120, 40)
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
         self.plot.getViewBox().disableAutoRange()
-        for side, text in (("bottom", axis_x), ("left", axis_y)):
-            prepare_axis(self.plot.getAxis(side), text)
+        self._axes = {self.plot.getAxis(side): text for side, text in (("bottom", axis_x), ("left", axis_y))}
+        Chart.follow_look(self)
         self._message = QtWidgets.QLabel()
         self._message.setObjectName("message")
         self._message.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
@@ -51,6 +51,12 @@ class Chart(QtWidgets.QWidget):
         self._note.set_text(note)
         self._note.setVisible(bool(note))
 
+    def follow_look(self) -> None:
+        """Take the colours in use."""
+        self.plot.setBackground(theme.look().panel)
+        for axis, text in self._axes.items():
+            prepare_axis(axis, text)
+
     @property
     def note_text(self) -> str:
         """The line above the plot."""
@@ -67,12 +73,11 @@ class RingsChart(Chart):
 
     def __init__(self) -> None:
         super().__init__(texts.TABS["rings"], texts.AXIS_RADIUS, texts.AXIS_STD)
-        self._curve = self.plot.plot(pen=_pen(theme.look().curve))
-        self._single = self.plot.plot(pen=_pen(theme.look().text_dim))
+        self._curve, self._single = self.plot.plot(), self.plot.plot()
         self.controls = RingControls()
         self.layout().addWidget(self.controls)
-        self._band = pg.LinearRegionItem(brush=(47, 128, 200, 60), pen=_pen(theme.look().band))
-        self._threshold = pg.InfiniteLine(angle=0, movable=True, pen=_pen(theme.look().amber))
+        self._band = pg.LinearRegionItem(brush=(47, 128, 200, 60))
+        self._threshold = pg.InfiniteLine(angle=0, movable=True)
         self._shown_ring: tuple[float, float] | None = None
         self._drawn: RingsView | None = None
         self._is_showing = False
@@ -82,6 +87,20 @@ class RingsChart(Chart):
         self._threshold.sigPositionChangeFinished.connect(lambda _: self.threshold_dropped.emit())
         for item in (self._band, self._threshold):
             self.plot.addItem(item)
+        self.follow_look()
+
+    def follow_look(self) -> None:
+        """Take the colours in use."""
+        super().follow_look()
+        now = theme.look()
+        for item, colour in (
+            (self._curve, now.curve),
+            (self._single, now.text_dim),
+            (self._threshold, now.amber),
+        ):
+            item.setPen(_pen(colour))
+        for edge in self._band.lines:
+            edge.setPen(_pen(now.band))
 
     def set_view(self, view: RingsView) -> None:
         """Show this profile."""
@@ -151,19 +170,21 @@ class ElbowChart(Chart):
 
     def __init__(self) -> None:
         super().__init__(texts.TABS["elbow"], texts.AXIS_K, texts.AXIS_INERTIA)
-        self._curve = self.plot.plot(
-            pen=_pen(theme.look().curve),
-            symbol="o",
-            symbolSize=6,
-            symbolBrush=theme.look().curve,
-            symbolPen=None,
-        )
+        self._curve = self.plot.plot(symbol="o", symbolSize=6, symbolPen=None)
         self.controls = KControls()
         self.layout().addWidget(self.controls)
-        self._chosen = pg.InfiniteLine(angle=90, movable=True, pen=_pen(theme.look().amber))
+        self._chosen = pg.InfiniteLine(angle=90, movable=True)
         self._chosen.sigDragged.connect(self._drag_k)
         self._chosen.sigPositionChangeFinished.connect(lambda _: self.k_dropped.emit())
         self.plot.addItem(self._chosen)
+        self.follow_look()
+
+    def follow_look(self) -> None:
+        """Take the colours in use."""
+        super().follow_look()
+        self._curve.setPen(_pen(theme.look().curve))
+        self._curve.setSymbolBrush(theme.look().curve)
+        self._chosen.setPen(_pen(theme.look().amber))
 
     def set_view(self, view: ElbowView) -> None:
         """Show this curve."""
@@ -204,16 +225,19 @@ class StreamChart(QtWidgets.QWidget):
         super().__init__()
         self._rate = Chart(texts.AXIS_RATE, "", texts.AXIS_RATE)
         self._lag = Chart(texts.AXIS_LAG, "", texts.AXIS_LAG)
-        self._curves = (
-            self._rate.plot.plot(pen=_pen(theme.look().curve)),
-            self._lag.plot.plot(pen=_pen(theme.look().amber)),
-        )
+        self._curves = (self._rate.plot.plot(), self._lag.plot.plot())
+        self.follow_look()
         self._rate.plot.getAxis("bottom").setStyle(showValues=False)
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self._rate, 3)
         column.addWidget(self._lag, 2)
+
+    def follow_look(self) -> None:
+        """Take the colours in use; the charts take theirs."""
+        for curve, colour in zip(self._curves, (theme.look().curve, theme.look().amber), strict=True):
+            curve.setPen(_pen(colour))
 
     def set_view(self, view: StreamView) -> None:
         """Show this history."""

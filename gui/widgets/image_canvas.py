@@ -236,6 +236,12 @@ class ImageCanvas(pg.GraphicsView):
             self._hover = pixel
             self.hovered.emit(pixel)
 
+    def follow_look(self) -> None:
+        """Take the colours in use."""
+        self.setBackground(theme.look().panel)
+        self._is_stale = True
+        self.viewport().update()
+
     def paintEvent(self, event: QtGui.QPaintEvent) -> None:
         """Paint the kept picture, and over it what follows the mouse."""
         ratio, size = self.devicePixelRatioF(), self.viewport().size()

@@ -13,9 +13,12 @@ from gui.app import monitor_command, view_command
 from gui.display import require_qt
 from gui.engine_process import Endpoints, EngineProcess, EngineStartError
 from gui.feed_process import FeedProcess
+from gui.presenters.window_settings import WindowSettings
 from gui.reach_engine import reachable_control, running_engine
+from gui.settings_store import SettingsStore
 from streamer.errors import EngineUnreachable, FileFormatError, LivestemError, SettingsError
 from streamer.security.keys import load_client_keys, make_keys
+from streamer.settings import AnalysisSettings
 
 GOOD_CHILD = """
 import json, sys
@@ -104,6 +107,24 @@ def test_monitor_hands_its_keys_to_engine_and_window_and_reaches_an_open_engine_
     assert started["arguments"] == ["--keys", str(tmp_path / "k")]
     assert started["keys"] == load_client_keys(tmp_path / "k", "viewer")
     assert started["endpoints"] == Endpoints("tcp://127.0.0.1:2", "tcp://127.0.0.1:3", "tcp://0.0.0.0:1")
+
+
+def test_monitor_starts_with_the_kept_settings_unless_others_are_given(started, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIVESTEM_CONFIG", str(tmp_path))
+    store = SettingsStore(tmp_path)
+    store.keep_window(WindowSettings(listen="tcp://127.0.0.1:7", record_dir="/kept"))
+    store.keep_analysis(AnalysisSettings(seed=5))
+    assert run(monitor_command, "--record", "/given") is None
+    arguments = dict(zip(started["arguments"][::2], started["arguments"][1::2], strict=True))
+    assert arguments == {
+        "--listen": "tcp://127.0.0.1:7",
+        "--record": "/given",
+        "--settings": str(tmp_path / "analysis.toml"),
+    }
+    (tmp_path / "settings.json").write_text("{")
+    done = CliRunner().invoke(monitor_command, [], standalone_mode=False)
+    assert "settings.json cannot be used" in done.output
+    assert started["arguments"] == ["--settings", str(tmp_path / "analysis.toml")]
 
 
 def test_monitor_hands_on_that_insecure_was_said(started):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from pyqtgraph.Qt import QtCore
+from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui.greeting import Greeting
 from gui.presenters.in_charge import Step
@@ -21,7 +21,7 @@ def say(source, window, **viewers):
 
 
 def shown(window):
-    return [button.text() for button in window.in_charge.line.buttons.values() if button.isVisible()]
+    return [b.text() for b in window.in_charge.line.findChildren(QtWidgets.QPushButton) if b.isVisible()]
 
 
 def test_a_window_alone_has_no_line(open_window, source):
@@ -39,7 +39,7 @@ def test_a_window_that_watches_says_who_is_in_charge_and_why_its_actions_are_off
         assert not window.actions_by_name[name].isEnabled(), name
     assert "bob@scope is in charge" in window.actions_by_name["split"].toolTip()
     assert shown(window) == ["Ask to be in charge"]
-    qtbot.mouseClick(window.in_charge.line.buttons[Step.TAKE], MOUSE)
+    qtbot.mouseClick(window.in_charge.line.button(Step.TAKE), MOUSE)
     assert [request.method for request in source.requests] == ["take_charge"]
     say(source, window, n_known=2, holder=1, holder_name="me")
     assert window.actions_by_name["split"].isEnabled()
@@ -52,7 +52,7 @@ def test_who_is_asked_hands_over_or_stays(qtbot, open_window, source):
     assert "bob asks to be in charge, and will be in 12 s" in window.in_charge.line.text
     assert shown(window) == ["Hand over", "Stay in charge"]
     for step in (Step.KEEP, Step.HAND_OVER):
-        qtbot.mouseClick(window.in_charge.line.buttons[step], MOUSE)
+        qtbot.mouseClick(window.in_charge.line.button(step), MOUSE)
     assert [request.method for request in source.requests] == ["keep_charge", "hand_over"]
 
 

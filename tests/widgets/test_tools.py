@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
+from gui import theme
 from gui.opening import FileOpener
 from gui.presenters import texts
 from gui.presenters.pane_data import hierarchy_csv, pane_arrays
@@ -287,7 +288,14 @@ def test_what_the_other_window_says_when_it_fails_is_said_here(program, tmp_path
     assert said == ["Error: this file is broken."]
 
 
-def test_sizes_layout_and_look_are_remembered(open_window, source, tmp_path):
+@pytest.fixture
+def dark_again(qapp):
+    """The look of the other tests, whatever this one chooses."""
+    yield
+    theme.switch(qapp, Theme.DARK)
+
+
+def test_sizes_layout_and_look_are_remembered(open_window, source, tmp_path, dark_again):
     path = tmp_path / "settings.ini"
     remembered = Remembered(path)
     assert remembered.theme is Theme.DARK
@@ -300,6 +308,7 @@ def test_sizes_layout_and_look_are_remembered(open_window, source, tmp_path):
     themes = next(a.menu() for a in window.header.menu.actions() if a.text() == texts.MENU_THEME)
     assert [action.text() for action in themes.actions()] == [texts.THEMES[theme] for theme in Theme]
     themes.actions()[1].trigger()
+    assert theme.look() is theme.LIGHT, "it counts at once"
     window.close()
     again = Remembered(path)
     assert again.theme is Theme.LIGHT
@@ -312,7 +321,8 @@ def test_sizes_layout_and_look_are_remembered(open_window, source, tmp_path):
 
 def test_settings_that_make_no_sense_are_passed_over(tmp_path, open_window, source):
     path = tmp_path / "settings.ini"
-    path.write_text("[General]\ntheme=purple\nrecent=/nowhere/x.h5\ngeometry=nonsense\n")
+    (tmp_path / "settings.json").write_text('{"theme": "purple"}')
+    path.write_text("[General]\nrecent=/nowhere/x.h5\ngeometry=nonsense\n")
     remembered = Remembered(path)
     assert remembered.theme is Theme.DARK
     assert remembered.recent == ()

@@ -4,6 +4,7 @@ from gui.presenters.texts.charts import *
 from gui.presenters.texts.exporting import *
 from gui.presenters.texts.images import *
 from gui.presenters.texts.nodes import *
+from gui.presenters.texts.people import *
 from gui.presenters.texts.states import *
 from gui.presenters.texts.tree import *
 from gui.presenters.texts.window import *
