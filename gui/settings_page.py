@@ -8,7 +8,7 @@ from gui import theme
 from gui.actions import ACTIONS
 from gui.presenters import texts
 from gui.presenters.settings_form import FormField, field_of, filled_in, form_fields
-from gui.presenters.shortcuts import Keys, at_first, changed_keys, keys_of, with_key
+from gui.presenters.shortcuts import Keys, at_first, changed_keys, keys_of, tip_with_key, with_key
 from gui.presenters.window_settings import WHEN, When
 from gui.settings_store import SettingsStore
 from gui.widgets.keys_form import KeysForm
@@ -160,8 +160,12 @@ class SettingsPage:
             self._dialog.say(" ".join(self.problems()) or texts.SETTINGS_KEPT)
 
     def _give_keys(self) -> None:
+        before = {spec.name: self._actions[spec.name].shortcut().toString() for spec in ACTIONS}
         # All are taken away first: no key belongs to two actions for a moment.
         for spec in ACTIONS:
             self._actions[spec.name].setShortcuts([])
         for spec in ACTIONS:
             self._actions[spec.name].setShortcuts([QtGui.QKeySequence(key) for key in self.keys[spec.name]])
+        now = {name: keys[0] if keys else "" for name, keys in self.keys.items()}
+        for button in self._parent.findChildren(QtWidgets.QAbstractButton):
+            button.setToolTip(tip_with_key(button.toolTip(), before, now))

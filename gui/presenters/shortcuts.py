@@ -74,6 +74,15 @@ def changed_keys(actions: Sequence[Action], keys: Keys) -> Keys:
     return {action.name: keys[action.name] for action in actions if keys[action.name] != action.keys}
 
 
+def tip_with_key(tip: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """A tool tip that ends with a key, such as "Linear intensity (N)", with the key that its action has now."""
+    words, opening, key = tip.rpartition(" (")
+    name = next((name for name, held in before.items() if held and f"{held})" == key), None)
+    if not opening or name is None or before[name] == now[name]:
+        return tip
+    return f"{words} ({now[name]})" if now[name] else words
+
+
 def normal(key: str) -> str:
     """A key as Qt writes it, whatever the order and case of its parts: "shift+ctrl+z" is "Ctrl+Shift+Z"."""
     key = key.strip()

@@ -75,6 +75,11 @@ def test_a_key_is_given_counts_at_once_and_is_listed_by_f1(qtbot, open_window, s
     assert window.actions_by_name["level_1"].shortcut().toString() == "1"
     give(page, "level_1", Key.Key_F9)
     assert page.said == texts.SETTINGS_KEPT
+    tips = [button.toolTip() for button in window.panes.findChildren(QtWidgets.QAbstractButton)]
+    assert texts.LABELS_TIP in tips
+    give(page, "labels", Key.Key_F10)
+    tips = [button.toolTip() for button in window.panes.findChildren(QtWidgets.QAbstractButton)]
+    assert texts.LABELS_TIP.replace("(T)", "(F10)") in tips
     QtWidgets.QApplication.setActiveWindow(window)
     qtbot.keyClick(window, Key.Key_1)
     assert window.selection.level == 2, "the old key is free"
@@ -90,6 +95,8 @@ def test_a_key_is_given_counts_at_once_and_is_listed_by_f1(qtbot, open_window, s
 
     other = open_window(FakeSource("done"), (1366, 768), Remembered(remembered.store.folder / "settings.ini"))
     assert other.actions_by_name["level_1"].shortcut().toString() == "F9", "kept for the next window"
+    tips = [button.toolTip() for button in other.panes.findChildren(QtWidgets.QAbstractButton)]
+    assert texts.LABELS_TIP.replace("(T)", "(F10)") in tips
     page.keys_form.choose("level_1")
     page.keys_form.buttons[texts.KEY_FIRST].click()
     assert window.actions_by_name["level_1"].shortcut().toString() == "1"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gui.presenters.settings_form import field_of, filled_in, form_fields
-from gui.presenters.shortcuts import at_first, changed_keys, keys_of, normal, with_key
+from gui.presenters.shortcuts import at_first, changed_keys, keys_of, normal, tip_with_key, with_key
 from gui.presenters.window_settings import (
     WHEN,
     WindowSettings,
@@ -184,6 +184,14 @@ def test_an_action_may_have_no_key_and_gets_its_first_ones_back():
     taken = with_key(SPECS, without, "save", "Shift+=")
     assert isinstance(taken, dict)
     assert "'Save'" in at_first(SPECS, taken, "more")
+
+
+def test_a_tool_tip_names_the_key_in_force():
+    before, now = {"split": "S", "up": "Up", "more": "+"}, {"split": "X", "up": "", "more": "+"}
+    assert tip_with_key("Split it (S)", before, now) == "Split it (X)"
+    assert tip_with_key("Go (far) (Up)", before, now) == "Go (far)"
+    for same in ("More (+)", "No key", "Other (Q)", "", "(S)"):
+        assert tip_with_key(same, before, now) == same
 
 
 def test_stored_keys_count_and_those_that_cannot_are_told():
