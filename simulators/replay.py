@@ -53,6 +53,12 @@ FAULTS = (
 )
 @click.option("--dataset", metavar="NAME", help="Which array of a file that holds several 4D ones.")
 @click.option("--scan-shape", metavar="Y,X", help="Rows and columns of a scan whose file is a row of frames.")
+@click.option(
+    "--flyback-left",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Of an EMPAD-G2's RAW file with flyback: its frames at the left of each line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(
     file: Path,
@@ -66,6 +72,7 @@ def command(
     scan_id: UUID | None,
     dataset: str | None,
     scan_shape: str | None,
+    flyback_left: int | None,
     as_json: bool,
 ) -> int:
     """Send FILE, a scan that `livestem inspect` knows, frame by frame; ends with 0 once its end is acknowledged.
@@ -83,7 +90,8 @@ def command(
 
     keys = load_client_keys(keys_dir, "sender") if keys_dir else None
     console = Console(stderr=True)
-    with open_scan(file, dataset, scan_shape_from(scan_shape)) as scan, zmq.Context() as context:
+    told = (dataset, scan_shape_from(scan_shape), flyback_left)
+    with open_scan(file, *told) as scan, zmq.Context() as context:
         # Every replay is a scan of its own, also that of a recording.
         scan.info = replace(scan.info, scan_id=str(scan_id or uuid4()))
         hz, wrong = _rate(rate, scan.info.dwell_s), parse_faults(faults, seed)

@@ -11,7 +11,7 @@ import click
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
 from streamer.cli.scaling import executor_for, scaling_options
-from streamer.cli.scan_options import scan_options, told_of
+from streamer.cli.scan_options import scan_options, take_told
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
 
@@ -92,8 +92,6 @@ def command(
     overview: Path | None,
     settings_path: Path | None,
     from_result: Path | None,
-    dataset: str | None,
-    scan_shape: str | None,
     threads: int | None,
     scheduler: str | None,
     workers: int | None,
@@ -105,9 +103,10 @@ def command(
     FILE may be a folder or a pattern such as 'night/*.raw'. Of several scans, those that are finished are skipped,
     those that fail do not stop the rest, and livestem-overview.html shows all of them.
     """
-    settings, told = _settings(settings_path, **chosen), told_of(dataset, scan_shape)
+    told = take_told(chosen)
+    settings = _settings(settings_path, **chosen)
     if from_result is not None:
-        given = (settings_path, dataset, scan_shape, *chosen.values())
+        given = (settings_path, *told.values(), *chosen.values())
         is_changed = any(value not in (None, ()) for value in given)
         with executor_for(threads, scheduler, workers) as executor:
             done = _repeat(from_result, files, out, _work(executor, threads), is_changed)

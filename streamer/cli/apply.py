@@ -9,7 +9,7 @@ import click
 from streamer.cli.batch import is_batch, overview_option, run_many, run_one
 from streamer.cli.detector_options import detector_options, detector_values
 from streamer.cli.scaling import executor_for, scaling_options
-from streamer.cli.scan_options import scan_options, told_of
+from streamer.cli.scan_options import scan_options, take_told
 from streamer.cli.summary import in_words
 from streamer.errors import SettingsError
 
@@ -37,9 +37,7 @@ def command(
     workers: int | None,
     overview: Path | None,
     as_json: bool,
-    dataset: str | None,
-    scan_shape: str | None,
-    **detector: Any,
+    **chosen: Any,
 ) -> int:
     """Label each FILE by the clusters of RESULT.h5: nothing is fitted, colours mean the same.
 
@@ -52,8 +50,8 @@ def command(
     from streamer.analysis.run import STAGES, analyze
     from streamer.settings import with_detector
 
-    model, told = load_model(result_path), told_of(dataset, scan_shape)
-    model = replace(model, settings=with_detector(model.settings, detector_values(detector)))
+    model, told = load_model(result_path), take_told(chosen)
+    model = replace(model, settings=with_detector(model.settings, detector_values(chosen)))
 
     many = is_batch(files)
     if many and out is not None:

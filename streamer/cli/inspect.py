@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from streamer.cli.scan_options import scan_options, told_of
+from streamer.cli.scan_options import scan_options, take_told
 
 _CHECK_FRAMES = 64
 
@@ -17,15 +17,13 @@ _CHECK_FRAMES = 64
 @click.option("--check", is_flag=True, help="Read every frame: count those that are not finite.")
 @scan_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(
-    file: Path, repair: bool, check: bool, dataset: str | None, scan_shape: str | None, as_json: bool
-) -> int:
+def command(file: Path, repair: bool, check: bool, as_json: bool, **chosen: Any) -> int:
     """Shape, calibration, missing frames and counters of a scan, recording or result FILE."""
     if repair:
         from streamer.record.repair import repair_recording
 
         repair_recording(file)
-    facts = _facts(file, check, told_of(dataset, scan_shape))
+    facts = _facts(file, check, take_told(chosen))
     if as_json:
         click.echo(json.dumps(facts))
         return 0

@@ -12,20 +12,33 @@ _OPTIONS = (
     click.option(
         "--scan-shape", metavar="Y,X", help="Rows and columns of a scan whose file is a row of frames."
     ),
+    click.option(
+        "--flyback-left",
+        metavar="N",
+        type=click.IntRange(0),
+        help="Of an EMPAD-G2's RAW file with flyback: its frames at the left of each line.",
+    ),
 )
 
 
 def scan_options(command: Command) -> Command:
-    """Add the options; they arrive as `dataset` and `scan_shape` (text)."""
+    """Add the options; they arrive as `dataset`, `scan_shape` (text) and `flyback_left`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
-def told_of(dataset: str | None, scan_shape: str | None) -> dict[str, Any]:
-    """What `open_scan` is told beside the file; SettingsError where the shape cannot be read."""
-    if dataset is None and scan_shape is None:
-        return {}
-    from streamer.formats.open_scan import scan_shape_from
+def take_told(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Take what `open_scan` is told beside the file out of a command's arguments.
 
-    return {"dataset": dataset, "scan_shape": scan_shape_from(scan_shape)}
+    Raises
+    ------
+    SettingsError
+        The shape cannot be read.
+    """
+    told = {name: chosen.pop(name) for name in ("dataset", "scan_shape", "flyback_left")}
+    if told["scan_shape"] is not None:
+        from streamer.formats.open_scan import scan_shape_from
+
+        told["scan_shape"] = scan_shape_from(told["scan_shape"])
+    return {name: value for name, value in told.items() if value is not None}

@@ -6,9 +6,11 @@ Decoding them is `streamer.formats.preparation`'s.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from streamer.errors import SettingsError
 from streamer.formats.empad import count_empty, count_records, cut_short, describe, metadata_beside
 from streamer.formats.empad_shape import decide_shape
 from streamer.formats.empad_xml import EmpadMetadata
@@ -22,8 +24,9 @@ _N_SAMPLES, _SAMPLE_WORDS = 16, 4096
 class EmpadG2Raw(RecordScan):
     """A scan of EMPAD-G2 words; see `streamer.formats.scan_file.ScanFile`.
 
-    Frames of flyback are left out where the file's size says that it holds them: those that the XML calls
-    trimmed at the left of a line, and the others at its right.
+    Frames of flyback are left out where the file's size says that it holds them: as many at the left of a line as
+    `flyback_left` or else the XML's LeftTrim says, and the others at its right. No file that shows the side is
+    known: all real ones were exported without flyback.
 
     Parameters
     ----------
@@ -31,6 +34,8 @@ class EmpadG2Raw(RecordScan):
         The RAW file.
     metadata
         Of the XML that named it; None: looked for beside it.
+    flyback_left
+        Frames of flyback at the left of each line; None: the XML's LeftTrim.
 
     Raises
     ------
@@ -38,17 +43,29 @@ class EmpadG2Raw(RecordScan):
         Missing file, or less than a line; name, XML and size that disagree.
     """
 
-    def __init__(self, path: Path, metadata: EmpadMetadata | None = None) -> None:
+    def __init__(
+        self, path: Path, metadata: EmpadMetadata | None = None, flyback_left: int | None = None
+    ) -> None:
         n_records, rest = count_records(path, FRAME_BYTES, "an EMPAD-G2 RAW file")
         metadata = metadata or metadata_beside(path)
         flyback = metadata.flyback if metadata else 0
         scan_shape, has_flyback = decide_shape(path, metadata, n_records, flyback)
         info = describe(path, metadata, scan_shape, "EMPAD-G2 RAW", "uint32")
         info = cut_short(path, info, n_records, rest, FRAME_BYTES)
-        first = min(metadata.left_trim, flyback) if metadata and has_flyback else 0
+        n_left = metadata.left_trim if metadata and flyback_left is None else flyback_left or 0
+        if flyback_left is not None and (not has_flyback or flyback_left > flyback):
+            raise SettingsError(
+                f"{path} holds {flyback if has_flyback else 0} frames of flyback a line, not {flyback_left} at its "
+                "left. Leave --flyback-left away, or give a smaller number."
+            )
+        first = min(n_left, flyback) if has_flyback else 0
         per_line = scan_shape[1] + flyback if has_flyback else scan_shape[1]
         # Parity counts all frames of the detector, also after a replay, which sends none of flyback.
-        extra = {"encoding": G2_ENCODING, "g2_frames": [first, per_line]}
+        extra: dict[str, Any] = {"encoding": G2_ENCODING, "g2_frames": [first, per_line]}
+        if has_flyback:
+            extra["flyback"] = (
+                f"{first} frames at the left of a line and {flyback - first} at its right are left out"
+            )
         info = replace(info, metadata=info.metadata | extra)
         layout = RecordLayout(FRAME_BYTES, n_records, first, per_line)
         super().__init__(path, info, layout, count_empty(path, n_records, FRAME_BYTES))

@@ -23,7 +23,10 @@ OPENED_WITH = "opened_with"
 
 
 def open_scan(
-    path: str | Path, dataset: str | None = None, scan_shape: tuple[int, int] | None = None
+    path: str | Path,
+    dataset: str | None = None,
+    scan_shape: tuple[int, int] | None = None,
+    flyback_left: int | None = None,
 ) -> ScanFile:
     """Open a scan of any known kind; nothing is read but its description.
 
@@ -37,6 +40,8 @@ def open_scan(
         Which of several arrays, for 5. and 6.; None: the only one of four axes.
     scan_shape
         (scan_y, scan_x) of frames that stand one after the other, for 4. to 6.
+    flyback_left
+        Of an EMPAD-G2's file with flyback: how many of its frames stand at a line's left; None: as the XML says.
 
     Raises
     ------
@@ -61,9 +66,17 @@ def open_scan(
             "open_scan) away."
         )
     if scan is None:
-        scan = _open_empad(path)
-    if is_told:
-        said = {"dataset": dataset, "scan_shape": scan_shape and list(scan_shape)}
+        scan = _open_empad(path, flyback_left)
+    elif flyback_left is not None:
+        raise SettingsError(
+            f"{path} is no RAW file of an EMPAD-G2. Leave --flyback-left (flyback_left) away."
+        )
+    if is_told or flyback_left is not None:
+        said = {
+            "dataset": dataset,
+            "scan_shape": scan_shape and list(scan_shape),
+            "flyback_left": flyback_left,
+        }
         scan.info = replace(scan.info, metadata=scan.info.metadata | {OPENED_WITH: said})
     return take_side_settings(scan)
 
@@ -72,7 +85,11 @@ def opened_with(metadata: dict[str, Any]) -> dict[str, Any]:
     """What `open_scan` has to be told to open a scan's file again, by the scan's metadata."""
     said = metadata.get(OPENED_WITH) or {}
     shape = said.get("scan_shape")
-    return {"dataset": said.get("dataset"), "scan_shape": (int(shape[0]), int(shape[1])) if shape else None}
+    return {
+        "dataset": said.get("dataset"),
+        "scan_shape": (int(shape[0]), int(shape[1])) if shape else None,
+        "flyback_left": said.get("flyback_left"),
+    }
 
 
 def scan_shape_from(text: str | None) -> tuple[int, int] | None:
@@ -86,13 +103,13 @@ def scan_shape_from(text: str | None) -> tuple[int, int] | None:
     return sides
 
 
-def _open_empad(path: Path) -> ScanFile:
+def _open_empad(path: Path, flyback_left: int | None) -> ScanFile:
     if path.suffix.lower() == ".raw":  # 2.
-        return _open_raw(path, None)
+        return _open_raw(path, None, flyback_left)
     metadata = read_xml(path)  # 1.
     if metadata.raw_name is None:
         raise FileFormatError(f"{path} names no RAW file. Open the RAW file itself.")
-    return _open_raw(path.parent / metadata.raw_name, metadata)
+    return _open_raw(path.parent / metadata.raw_name, metadata, flyback_left)
 
 
 def _open_other(path: Path, dataset: str | None, scan_shape: tuple[int, int] | None) -> ScanFile:
@@ -112,8 +129,12 @@ def _open_other(path: Path, dataset: str | None, scan_shape: tuple[int, int] | N
     return open_with_rosettasciio(path, dataset, scan_shape)  # 6.
 
 
-def _open_raw(path: Path, metadata: EmpadMetadata | None) -> ScanFile:
+def _open_raw(path: Path, metadata: EmpadMetadata | None, flyback_left: int | None) -> ScanFile:
     """The generation is that of the words themselves: sizes of both can agree, and the XML is not to be trusted."""
     if path.is_file() and holds_words(path):
-        return EmpadG2Raw(path, metadata)
+        return EmpadG2Raw(path, metadata, flyback_left)
+    if flyback_left is not None:
+        raise SettingsError(
+            f"{path} holds no words of an EMPAD-G2. Leave --flyback-left (flyback_left) away."
+        )
     return EmpadRaw(path, metadata)

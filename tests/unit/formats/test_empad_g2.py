@@ -7,6 +7,7 @@ from scipy.io import loadmat, savemat
 from streamer import analyze, open_scan
 from streamer.errors import FileFormatError, SettingsError
 from streamer.formats.g2_calibration import load_g2_calibration
+from streamer.formats.open_scan import opened_with
 from streamer.formats.preparation import prepare_scan
 from streamer.settings import DetectorSettings, analysis_settings
 from tests.g2 import make_detector
@@ -140,7 +141,15 @@ def test_flyback_is_left_out_where_the_size_says_that_it_is_there(detector, tmp_
         prepared = prepare_scan(scan, DetectorSettings(g2_calibration=str(detector.folder)))
         found = read_all(prepared)
     kept = counts.reshape(3, 7, 128, 128)[:, 2:6].reshape(12, 128, 128)
+    assert "2 frames at the left" in scan.info.metadata["flyback"]
     np.testing.assert_allclose(found, kept, atol=14)
+    told = opened_with({"opened_with": {"flyback_left": 0}})
+    with open_scan(raw, **told) as scan:  # where the XML is wrong
+        every = detector.words(counts).reshape(3, 7, 128, 128)
+        np.testing.assert_array_equal(read_all(scan), every[:, :4].reshape(12, 128, 128))
+        assert opened_with(scan.info.metadata) == told
+    with pytest.raises(SettingsError, match="holds 3 frames of flyback a line, not 4"):
+        open_scan(raw, flyback_left=4)
     raw.unlink()
     write_words(raw, detector, counts[:12])
     with open_scan(raw) as scan:
