@@ -21,7 +21,8 @@ LEAST_PEAK = 40
 LARGEST_BOUNCE_ADU = 200.0
 PIECE = 2048
 N_ABOVE = 4
-_SIDE = N_BINS + 1 + N_ABOVE
+_SIDE = 48
+"""Of the joint histogram, at least ``N_BINS + 1 + N_ABOVE``: whole vectors."""
 
 
 class WordMaps(NamedTuple):
@@ -82,12 +83,13 @@ def _decode_piece(words, first, maps, out):
     n = words.shape[0]
     pedestal = maps[0][first : first + n]
     bits = np.uint32(0)
-    for word in words:
+    # Most pieces hold analog values of high gain alone, and need one map instead of five. Done and asked in one loop:
+    # memory is read once, and one for the bits alone would not use SIMD.
+    for p in range(n):
+        word = words[p]
         bits |= word
-    # Most pieces hold analog values of high gain alone, and need one map instead of five.
+        out[p] = np.float32(np.int32(word & np.uint32(0x3FFF))) - pedestal[p]
     if not bits & np.uint32(0xBFFFC000):
-        for p in range(n):
-            out[p] = np.float32(np.int32(words[p] & np.uint32(0x3FFF))) - pedestal[p]
         return
     offset, linear = maps[1][first : first + n], maps[2][first : first + n]
     quadratic, removal = maps[3][first : first + n], maps[4][first : first + n]
@@ -130,10 +132,16 @@ def _place_of_peak(pairs):
     for pair in pairs:
         flat[pair] += 1
     counts = np.zeros(_SIDE, np.int32)
+    # Each pixel of a pair for itself: in one loop both would have to wait for each other.
     for b in range(_SIDE):
+        row, n_row = joint[b], np.int32(0)
         for c in range(_SIDE):
-            counts[c] += joint[b, c]
-            counts[b] += joint[b, c]
+            n_row += row[c]
+        counts[b] += n_row
+    for b in range(_SIDE):
+        row = joint[b]
+        for c in range(_SIDE):
+            counts[c] += row[c]
     peak = 1
     for b in range(1, N_BINS + 1):
         if counts[b] > counts[peak]:
