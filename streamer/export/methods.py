@@ -7,6 +7,7 @@ import numpy as np
 
 from streamer.analysis.result_file import AnalysisResult
 from streamer.errors import SettingsError
+from streamer.formats.open_scan import opened_with
 
 _SCRIPT = '''\
 """Repeats the analysis of {name} and says whether every label comes out the same.
@@ -28,11 +29,12 @@ from streamer.analysis.result_file import write_result
 from streamer.settings import analysis_settings
 
 SOURCE = {source!r}
+TOLD = {told!r}
 CHECKSUM = {checksum!r}
 BEFORE = {before!r}
 SETTINGS = {settings}
 
-with open_scan(sys.argv[1] if len(sys.argv) > 1 else SOURCE) as scan:
+with open_scan(sys.argv[1] if len(sys.argv) > 1 else SOURCE, **TOLD) as scan:
     if scan.checksum() != CHECKSUM:
         sys.exit(f"{{scan.path}} is not the scan that was analysed: its checksum is another. Give the right file.")
     result = analyze(scan, analysis_settings(SETTINGS))
@@ -67,6 +69,7 @@ def reproduce_script(result: AnalysisResult, script: str) -> str:
         seed=attrs["seed"],
         script=script,
         source=str(attrs["source"]),
+        told=opened_with(attrs["scan"]["metadata"]),
         checksum=str(attrs["source_checksum"]),
         before=str(before),
         settings=pprint.pformat(attrs["settings"], width=100, sort_dicts=False),

@@ -18,7 +18,7 @@ from streamer.analysis.result_file import AnalysisResult
 from streamer.errors import FileFormatError, SettingsError
 from streamer.export.plan import Kind, MoviePlan
 from streamer.formats.frame_order import frame_indices_of
-from streamer.formats.open_scan import open_scan
+from streamer.formats.open_scan import open_scan, opened_with
 from streamer.formats.preparation import prepare_scan
 from streamer.formats.scan_file import RegionOfScan, ScanFile
 from streamer.formats.side_settings import source_places
@@ -205,7 +205,7 @@ def _source_of(result: AnalysisResult) -> ScanFile:
             f"The time-lapse needs the scan itself, and {source} is not where it was. Put it back, or beside the "
             "result. The result is unchanged."
         )
-    scan = open_scan(found)
+    scan = open_scan(found, **opened_with(result.attrs["scan"]["metadata"]))
     if scan.checksum() != result.attrs["source_checksum"]:
         scan.close()
         raise FileFormatError(
