@@ -41,9 +41,9 @@ class ExportProcess(QtCore.QObject):
         self._send({"id": self._n_asked, **request})
         return self._n_asked
 
-    def cancel(self) -> None:
-        """Ask what is worked on to end."""
-        self._send({"do": "cancel"})
+    def cancel(self, number: int) -> None:
+        """Ask a request to end."""
+        self._send({"id": number, "do": "cancel"})
 
     def leave(self) -> None:
         """Ask it to end once what was asked for is written; it goes by itself."""

@@ -197,8 +197,9 @@ class Exporting:
 
     def _export_or_cancel(self) -> None:
         if self.state.share is not None:
-            if self._process is not None:
-                self._process.cancel()
+            for number, what in self._asked.items():
+                if what == "export" and self._process is not None:
+                    self._process.cancel(number)
             return
         if self.state.result is not None:
             self.state = replace(self.state, share=0.0, said="", files=())

@@ -153,7 +153,9 @@ def _drawers(result: AnalysisResult, look: Look, level: int) -> dict[Panel, Call
         Panel.TREE: lambda axes: panels.draw_tree(axes, result, look),
         Panel.LATTICE_CONSTANT: histogram(*constant),
         Panel.LATTICE_ROTATION: histogram("rotation_rad", "rotation (degrees)", float(np.rad2deg(1.0))),
-        Panel.MANIFOLD: lambda axes: panels.draw_manifold(axes, result, look, 0, (0, 1)),
+        Panel.MANIFOLD: lambda axes: panels.draw_manifold(
+            axes, result, look, panels.manifold_ids(result)[0], (0, 1)
+        ),
     }
     return {panel: drawers[panel] for panel in possible_panels(result) if panel in drawers}
 

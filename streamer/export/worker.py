@@ -5,7 +5,7 @@
     {"id", "do": "describe", "result"}                        -> {"id", "event": "described", ...}
     {"id", "do": "write", "result", "plan", "out", "name"}    -> {"id", "event": "progress", "share"}, ...
                                                                  {"id", "event": "written", "files"}
-    {"do": "cancel"}                                          the request that is worked on ends
+    {"id", "do": "cancel"}                                    that request ends, or does not begin
     whatever goes wrong                                       -> {"id", "event": "failed", "error"}
 
 It ends when stdin closes and what was asked for is written.
@@ -46,14 +46,14 @@ class Exporter:
     """Answers requests on one result after the other; the last one stays open."""
 
     def __init__(self) -> None:
-        self.cancelled = threading.Event()
+        self.cancelled: int | None = None
+        """Number of the request that must end; set from another thread."""
         self._seen: tuple[str, int] | None = None
         self._result: AnalysisResult | None = None
 
     def answer(self, request: dict[str, Any]) -> None:
         """Do what is asked; says how it went, whatever happens."""
         number = request["id"]
-        self.cancelled.clear()
         try:
             result = self._opened(Path(request["result"]))
             if request["do"] == "describe":
@@ -61,7 +61,7 @@ class Exporter:
                 return
 
             def told(share: float) -> None:
-                if self.cancelled.is_set():
+                if self.cancelled == number:
                     raise ScanStopped("The export was cancelled. What was written before is whole.")
                 say(id=number, event="progress", share=round(share, 4))
 
@@ -110,7 +110,7 @@ def main() -> None:
         for line in sys.stdin:
             request = json.loads(line)
             if request["do"] == "cancel":
-                exporter.cancelled.set()
+                exporter.cancelled = request["id"]
             else:
                 requests.put(request)
         requests.put(None)

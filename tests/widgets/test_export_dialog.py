@@ -99,6 +99,19 @@ def test_during_a_scan_it_stays_open_until_there_is_a_result(open_window, writte
     assert window.exporting.dialog is None
 
 
+def test_while_it_exports_the_button_asks_it_to_end(open_window, source, written_result, qtbot):
+    window = open_window(with_result(source, written_result))
+    dialog = opened(window, qtbot)
+    dialog.name.setText("cancelled")
+    dialog.export.click()
+    assert dialog.export.text() == texts.EXPORT_CANCEL
+    assert dialog.bar_of_progress.isVisible()
+    dialog.export.click()
+    qtbot.waitUntil(lambda: "was cancelled" in dialog.said.text(), timeout=30000)
+    assert dialog.export.text() == texts.EXPORT_DO
+    assert not list(written_result.path.parent.glob("cancelled*"))
+
+
 def test_every_field_has_a_name_and_is_reached_by_tab(open_window, source):
     window = open_window(with_result(source, None))
     window.exporting.open()

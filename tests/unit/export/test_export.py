@@ -13,7 +13,7 @@ from streamer.export import figures, panels
 from streamer.export.export import export
 from streamer.export.interop import write_emd
 from streamer.export.methods import methods_text
-from streamer.export.plan import ExportPlan, Kind
+from streamer.export.plan import ExportPlan, FigurePlan, Kind
 from streamer.export.report import report_html
 from streamer.export.style import look_of, save_figure
 from streamer.settings import analysis_settings
@@ -36,10 +36,12 @@ def plain(tmp_path_factory):
         return analyze(opened, analysis_settings({"momentum": off, "lattice": off}))
 
 
-@pytest.mark.parametrize("kind", ["svg", "pdf", "png", "tiff"])
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
 def test_figures_are_the_same_bytes_every_time(result, kind, tmp_path):
+    """With every panel; pixels are compared between window and command."""
+    everything = FigurePlan(panels=figures.possible_panels(result))
     for name in "ab":
-        save_figure(figures.overview(result), tmp_path / name, kind, dpi=60)
+        save_figure(figures.overview(result, everything), tmp_path / name, kind, dpi=60)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
