@@ -21,7 +21,6 @@ from streamer.export import figures
 from streamer.export import trees as trees_module
 from streamer.export.export import export
 from streamer.export.plan import ExportPlan, FigurePlan, Kind, Panel, export_plan
-from streamer.export.slide import write_slide
 from streamer.export.style import look_of, save_figure
 from streamer.model import ClusterNode
 
@@ -95,7 +94,7 @@ def test_panels_come_in_the_order_that_is_asked_for(written_result, tmp_path):
     assert texts.index("radius (px)") < texts.index("number of clusters K")
 
 
-@pytest.mark.parametrize("width_mm", [85.0, 120.0, 180.0])
+@pytest.mark.parametrize("width_mm", [85.0, 120.0])
 def test_no_two_panels_share_a_place(written_result, width_mm):
     figure = figures.overview(written_result, FigurePlan(width_mm=width_mm))
     save_figure(figure, "/dev/null", "png", 50)
@@ -219,23 +218,11 @@ def test_a_plan_of_plain_values_is_checked():
         export_plan({"figure": {"dpi": 7}})
 
 
-def test_the_slide_lies_beside_the_result_and_replaces_nothing(written_result):
-    path = write_slide(written_result)
-    try:
-        assert path == written_result.path.with_name("scan.slide.png")
-        assert imread(path).shape[:2] == (1080, 1920)
-        with pytest.raises(FileExistsError):
-            write_slide(written_result)
-    finally:
-        path.unlink()
-    assert not list(path.parent.glob("*.part"))
-
-
 def test_an_applied_result_says_whose_clusters_they_are(written_result, tmp_path):
     with open_scan(written_result.attrs["source"]) as scan:
         model = model_of(written_result)
         applied = analyze(scan, model.settings, model=model)
-    plan = ExportPlan(kinds=(Kind.HTML, Kind.SVG, Kind.METHODS), figure=FigurePlan(dpi=50))
+    plan = ExportPlan(kinds=(Kind.HTML, Kind.METHODS))
     files = export(applied, plan, tmp_path, "s")
     assert "nearest of the clusters of scan.result.h5" in files[-1].read_text()
     with pytest.raises(SettingsError, match=r"livestem apply"):

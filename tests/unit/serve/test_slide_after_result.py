@@ -5,6 +5,7 @@ import json
 import sys
 
 import pytest
+from matplotlib.image import imread
 
 from streamer.analysis.passes import Cancel
 from streamer.serve import analysis_worker
@@ -56,12 +57,19 @@ def test_a_slide_that_cannot_be_drawn_is_said_and_the_result_is_as_it_was(said, 
     assert not list(written_result.path.parent.glob("*.slide.png*"))
 
 
-def test_a_slide_is_said_where_it_lies(said, written_result):
-    analysis_worker.draw_slide(written_result)
-    ((event, fields),) = said
+def test_a_slide_lies_beside_the_result_and_replaces_nothing(said, written_result, monkeypatch):
     path = written_result.path.with_name("scan.slide.png")
     try:
-        assert (event, fields) == ("slide", {"path": str(path)})
-        assert path.is_file()
+        analysis_worker.draw_slide(written_result)
+        assert said == [("slide", {"path": str(path)})]
+        assert imread(path).shape[:2] == (1080, 1920)
+        before = path.read_bytes()
+        monkeypatch.setattr(
+            "streamer.export.slide.save_figure", lambda figure, part, *_: part.write_text("new")
+        )
+        analysis_worker.draw_slide(written_result)
+        assert said[-1][0] == "slide_failed"
+        assert path.read_bytes() == before
+        assert not list(path.parent.glob("*.part"))
     finally:
         path.unlink(missing_ok=True)
