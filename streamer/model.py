@@ -183,6 +183,7 @@ class ProblemCode(StrEnum):
     ANALYSIS_CANCELLED = "analysis_cancelled"
     EDITS_NOT_REPEATED = "edits_not_repeated"
     SIDE_SETTINGS = "side_settings"
+    DISK_BUDGET = "disk_budget"
     SLIDE_FAILED = "slide_failed"
     SOURCE_MISSING = "source_missing"
     NOT_PREPARED = "not_prepared"

@@ -73,6 +73,13 @@ NOTICEABLE_S = 2.0
     type=click.Path(path_type=Path),
     help="File for what the engine says, with date and time; at most 6 files of 4 MiB are kept.",
 )
+@click.option(
+    "--disk-budget",
+    "disk_budget_gb",
+    type=click.FloatRange(0.001),
+    metavar="GB",
+    help="Warn when recordings and results take nine tenths of it.  [default: the disk]",
+)
 @click.option("--once", is_flag=True, help="End with the first scan; the exit code says how it ended.")
 @click.option(
     "--result",
@@ -102,6 +109,7 @@ def command(
     insecure: bool,
     read_only: bool,
     log_path: Path | None,
+    disk_budget_gb: float | None,
     once: bool,
     result_path: Path | None,
     until_stdin_closes: bool,
@@ -138,6 +146,7 @@ def command(
         security=security,
         read_only=read_only,
         start_model=load_start_model(model_path) if model_path else None,
+        disk_budget_bytes=round(disk_budget_gb * 1e9) if disk_budget_gb else None,
     )
     try:
         return _serve_scans(options, teller(log_path), until_stdin_closes, as_json)

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from streamer.serve.health import health_of
 from streamer.serve.job_progress import JobProgress
 from streamer.serve.live_hand import LiveHand
 from streamer.serve.memory import give_memory_back
+from streamer.serve.night import Night
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
 from streamer.settings import AnalysisSettings, TreeEdit
@@ -72,6 +74,7 @@ class EngineOptions:
     security: EngineKeys | None = None
     read_only: bool = False
     start_model: StartModel | None = None
+    disk_budget_bytes: int | None = None
 
 
 class Engine:
@@ -108,6 +111,7 @@ class Engine:
         self._results_to_come: set[Path] = set()
         self._not_repeated: tuple[TreeEdit, ...] = ()
         self.n_scans = 0
+        self.night = Night(options.record_dir, options.disk_budget_bytes)
         self.kernels_share = 1.0  # whoever compiles them says how far it is
         self._ring_memory: NDArray[Any] | None = (
             None  # used again: new memory is dear, and comes with the beam on
@@ -320,6 +324,7 @@ class Engine:
             self.hand.new_scan()
             self.result_path, self.finish_reason, self.progress = None, None, None
             self.problems, self.seconds = [], {}
+            self._warn_of_disk()
             if self.run_in_hand:
                 self._told(self.run_in_hand.beginning_text())
             if self.options.analyze and self.options.record_dir and self._analysis is None:
@@ -352,6 +357,8 @@ class Engine:
             self._say(ProblemCode.RECORDING_FAILED, str(failure))
         self.state = next_state(self.state, Event.DRAINED)
         self._told(f"Scan {run.info.scan_id[:8]} ended: {self.finish_reason}.")
+        self.night.ended(run, self.finish_reason, datetime.now().astimezone())
+        self._warn_of_disk()
         if self.options.analyze and run.path is not None and self.finish_reason is FinishReason.COMPLETED:
             self._begin_analysis(run)
         else:
@@ -402,18 +409,25 @@ class Engine:
         is_present = run is self.run_in_hand and self.state is EngineState.ANALYSING
         if kind == "done":
             self._told(f"Result: {event['result']}")
+            result = open_result(event["result"])
+            self.night.analysed(run, result)
             if is_present:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
-                self.hand.take_result(open_result(self.result_path), run.view, version)
+                self.hand.take_result(result, run.view, version)
                 if self._not_repeated:
                     self._say(ProblemCode.EDITS_NOT_REPEATED, not_repeated_text(self._not_repeated))
         else:
             self.analysis_failed = kind == "failed"
+            self.night.failed(run, event["error"])
             self._say(ENDINGS[kind], event["error"])
         if is_present:
             self.state = next_state(self.state, Event.ANALYSIS_ENDED)
             self.state = next_state(self.state, Event.ARM)
+
+    def _warn_of_disk(self) -> None:
+        if warning := self.night.warning():
+            self._say(ProblemCode.DISK_BUDGET, warning)
 
     def _say(self, code: ProblemCode, text: str) -> None:
         if not any(problem.code == code and problem.text == text for problem in self.problems):

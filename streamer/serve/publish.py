@@ -127,6 +127,7 @@ def state_fields(engine: "Engine", status: "ReceiverStatus", now: float) -> dict
         "seconds": engine.seconds,
         "problems": [problem.to_json() for problem in engine.problems],
         "disk_free_bytes": disk_free(engine.options.record_dir),
+        "history": engine.night.to_json(),
         "worker_pids": engine.worker_pids,
         "read_only": engine.options.read_only,
         "kernels_share": engine.kernels_share,
