@@ -30,6 +30,7 @@ from gui.settings_page import SettingsPage
 from gui.settings_store import SettingsStore
 from gui.widgets.banner import Banner
 from gui.widgets.header import Header
+from gui.widgets.history_strip import HistoryStrip
 from gui.widgets.keys_dialog import KeysDialog
 from gui.widgets.pane import Pane
 from gui.widgets.status_line import StatusLine
@@ -77,6 +78,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.going_on = GoingOn(self, remembered.sessions if remembered else None, at_once=continues)
         self.header = Header([self._actions[name] for name in ("stop", "analyze", "cancel")])
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
+        self.history = HistoryStrip()
         self.panes.cluster_map.can_simulate = can_simulate
         self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self._selection), errors.say)
         self.exporting = Exporting(self, remembered, source.latest)
@@ -199,6 +201,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._show_changed("header", lambda: state.header, self._show_header)
         self._show_changed("banner", lambda: self._error_banner() or state.banner, self.banner.set_view)
         self._show_changed("status line", lambda: state.status, self.status_line.set_view)
+        self._show_changed("history", lambda: state.history, self.history.set_history)
         self._show_changed("fourth place", lambda: state.has_result, self.panes.set_has_result)
 
     def _show_changed(self, name: str, view_of: Callable[[], Any], show: Callable[[Any], None]) -> None:
@@ -275,6 +278,7 @@ class MainWindow(QtWidgets.QMainWindow):
         column.addWidget(self.going_on.line)
         column.addWidget(self.charge.panel)
         column.addWidget(self.panes, 1)
+        column.addWidget(self.history)
         column.addWidget(self.status_line)
         self.setCentralWidget(centre)
 

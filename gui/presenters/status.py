@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from gui.presenters.past_scans import PastScan, past_scans
 from gui.presenters.viewers import Viewers, viewers_of
 from streamer.model import (
     Calibration,
@@ -82,6 +83,7 @@ class EngineStatus:
     seconds: dict[str, float] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     disk_free_bytes: int | None = None
+    history: tuple[PastScan, ...] = ()
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -133,6 +135,7 @@ class EngineStatus:
             seconds=dict(values.get("seconds") or {}),
             problems=tuple(_problem(entry) for entry in values.get("problems") or ()),
             disk_free_bytes=values.get("disk_free_bytes"),
+            history=past_scans(values.get("history")),
         )
 
     @property

@@ -6,6 +6,7 @@ from gui.presenters.charge import Draft
 from gui.presenters.chart_panes import NO_DRAFT, elbow_view, log_view, rings_view, stream_view
 from gui.presenters.clusters import Clusters
 from gui.presenters.header_panes import banner_view, header_view, status_view
+from gui.presenters.history import HistoryTile, history_tiles
 from gui.presenters.image_panes import alignment_views, map_view, tiles_view, virtual_views
 from gui.presenters.lattice_pane import lattice_view
 from gui.presenters.manifold_pane import manifold_view
@@ -88,6 +89,11 @@ class UiState:
     def status(self) -> StatusView:
         """The line at the bottom."""
         return status_view(self._snapshot, self._selection, self.clusters)
+
+    @cached_property
+    def history(self) -> tuple[HistoryTile, ...]:
+        """The strip of the scans before."""
+        return history_tiles(self._snapshot.status.history)
 
     @cached_property
     def cluster_map(self) -> MapView:

@@ -6,12 +6,14 @@ import json
 import re
 import signal
 import subprocess
+import time
 
 import h5py
 import numpy as np
 import pytest
 
 from streamer.cli import main
+from streamer.client import EngineClient
 from streamer.formats.recording import RecordingReader
 from tests.simulated import simulate
 from tests.system.commands import FREE, engine, environment, livestem, run
@@ -203,10 +205,19 @@ def test_an_engine_that_is_told_to_end_closes_the_recording_in_order(scan, tmp_p
 
 
 def test_scans_follow_each_other_without_a_pause(scan, tmp_path):
-    with engine(tmp_path) as running:
+    with engine(tmp_path, "--disk-budget", "0.03") as running:
         for _ in range(3):
             done = run("replay", scan.raw, "--to", running.listen)
             assert done.returncode == 0, done.stderr
+        with EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client:
+            deadline, state = time.monotonic() + 60, client.state()
+            while sum(bool(one["result"]) for one in state["history"]) < 3:
+                assert time.monotonic() < deadline
+                state = client.wait_state()
+    assert [one["finish_reason"] for one in state["history"]] == ["COMPLETED"] * 3
+    assert len({one["result"] for one in state["history"]}) == 3, "one result for each scan"
+    assert all(one["map"]["shape"] == [12, 16] for one in state["history"])
+    assert [problem["code"] for problem in state["problems"]] == ["disk_budget"]
     finished = [path for path in tmp_path.glob("*.h5") if "result" not in path.name]
     assert len(finished) == 3
     for path in finished:
