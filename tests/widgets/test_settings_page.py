@@ -7,10 +7,11 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
 from gui.actions import ACTIONS
-from gui.going_on import CONTINUE, NOT_NOW
+from gui.going_on import CONTINUE, NOT_NOW, GoingOn
 from gui.presenters import texts
-from gui.presenters.selection import Selection
+from gui.presenters.selection import Selection, ViewOptions
 from gui.remembered import Remembered
+from gui.session_keeper import SessionKeeper
 from gui.theme import Theme
 from tests.widgets.fake_source import FakeSource
 
@@ -165,61 +166,81 @@ def test_a_scan_is_gone_on_with_where_it_was_left(qtbot, open_window, source, tm
     qtbot.mouseClick(again.going_on.line.button(CONTINUE), MOUSE)
     assert (again.selection.level, again.selection.node_id) == (1, node.id)
     assert again.going_on.line.text == ""
-    again.close()
-
-    at_once = open_window(
-        of_scan(FakeSource("done")), (1366, 768), Remembered(tmp_path / "settings.ini"), continues=True
-    )
-    assert (at_once.selection.level, at_once.selection.node_id) == (1, node.id)
-    at_once.close()
-
-    other = of_scan(FakeSource("done"), SCAN_ID[:-1] + "2")
-    assert open_window(other, (1366, 768), Remembered(tmp_path / "settings.ini")).going_on.line.text == ""
 
 
-def test_an_offer_that_is_not_taken_goes_and_the_session_stays_until_somebody_works(
-    open_window, source, tmp_path
-):
-    first = open_window(of_scan(source), (1366, 768), Remembered(tmp_path / "settings.ini"))
-    first.select(Selection(level=1))
+class Goes:
+    """A window that notes where it is sent."""
+
+    def __init__(self):
+        self.looked, self.opened = [], []
+
+    def look_at(self, selection, options):
+        self.looked.append((selection.level, selection.node_id))
+
+    def go_on_with(self, path):
+        self.opened.append(path)
+
+
+@pytest.fixture
+def go(qtbot, tmp_path):
+    """Another window's session in the same folder: offers what the ones before have left."""
+
+    def start(source, **options):
+        going = GoingOn(Goes(), SessionKeeper(tmp_path / "sessions"), **options)
+        qtbot.addWidget(going.line)
+        going.follow(source.latest(), Selection(), ViewOptions())
+        return going
+
+    return start
+
+
+def test_an_offer_that_is_not_taken_goes_and_the_session_stays_until_somebody_works(go, source, tmp_path):
+    of_scan(source)
+    first = go(source)
+    first.follow(source.latest(), Selection(level=1), ViewOptions())
     first.close()
     kept = tmp_path / "sessions" / f"{SCAN_ID}.json"
     before = kept.read_text()
 
-    second = open_window(of_scan(FakeSource("done")), (1366, 768), Remembered(tmp_path / "settings.ini"))
+    second = go(source)
+    assert second.line.text
     second.close()
     assert kept.read_text() == before, "looked in and left: nothing is lost"
-    third = open_window(of_scan(FakeSource("done")), (1366, 768), Remembered(tmp_path / "settings.ini"))
-    third.going_on.line.button(NOT_NOW).click()
-    assert third.going_on.line.text == ""
-    third.tick()
-    third.close()
+    third = go(source)
+    third.follow(source.latest(), Selection(level=3), ViewOptions())
+    assert third.line.text == "", "who works needs no offer"
+    fourth = go(source)
+    fourth.line.button(NOT_NOW).click()
+    assert fourth.line.text == ""
+    fourth.follow(source.latest(), Selection(), ViewOptions())
+    fourth.close()
     assert kept.read_text() != before
 
 
-def test_while_there_is_no_scan_the_last_file_is_offered(open_window, source, tmp_path):
-    class Opener:
-        def __init__(self):
-            self.opened = []
+def test_it_is_gone_on_unasked_where_the_command_says_so_and_in_no_other_scan(go, source):
+    of_scan(source)
+    node = source.snapshot.status.tree[2]
+    first = go(source)
+    first.follow(source.latest(), Selection(level=1, node_id=node.id), ViewOptions())
+    first.close()
+    assert go(source, at_once=True)._window.looked == [(1, node.id)]
+    other = go(of_scan(source, SCAN_ID[:-1] + "2"), at_once=True)
+    assert (other._window.looked, other.line.text) == ([], "")
 
-        def open(self, path, *options):
-            self.opened.append((path, options))
 
-        def failures(self):
-            return []
-
+def test_while_there_is_no_scan_the_last_file_is_offered(go, tmp_path):
     recording = tmp_path / "20261126-101500_3f2b8c1e.h5"
     recording.write_bytes(b"x")
-    status = replace(of_scan(FakeSource("scanning")).snapshot.status, recording=str(recording))
-    running = FakeSource("scanning")
-    running.change(status=status)
-    open_window(running, (1366, 768), Remembered(tmp_path / "settings.ini")).close()
-    opener = Opener()
-    waiting = open_window(FakeSource("waiting"), (1366, 768), Remembered(tmp_path / "settings.ini"), opener)
-    assert waiting.going_on.line.text.startswith(f"Continue {recording.name} (")
-    assert "received)?" in waiting.going_on.line.text
-    waiting.going_on.line.button(CONTINUE).click()
-    assert opener.opened == [(recording, ("--continue",))]
+    running = of_scan(FakeSource("scanning"))
+    running.change(status=replace(running.snapshot.status, recording=str(recording)))
+    go(running).close()
+    waiting = go(FakeSource("waiting"))
+    assert waiting.line.text.startswith(f"Continue {recording.name} (")
+    assert "received)?" in waiting.line.text
+    waiting.line.button(CONTINUE).click()
+    assert waiting._window.opened == [recording]
+    recording.unlink()
+    assert go(FakeSource("waiting")).line.text == "", "the file is gone"
 
 
 def test_a_broken_session_is_a_sentence(open_window, source, tmp_path):
