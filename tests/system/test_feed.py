@@ -85,7 +85,7 @@ def test_a_file_at_538_frames_a_second_is_seen_within_a_second_and_recorded_whol
         client.state(30)
         with writer(folder / NAME, 538, "clock", "hold:300") as writing:
             begun_s = float(writing.stdout.readline())
-            while not client.wait_state(30)["counters"]["frames_analysed"]:
+            while not client.wait_state(30)["counters"]["frames_received"]:
                 continue
             seen_s = time.time()
             # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
