@@ -73,29 +73,18 @@ def wait_for(running, ready):
             continue
 
 
-def test_a_file_at_538_frames_a_second_is_seen_within_a_second_and_recorded_whole_while_it_grows(tmp_path):
-    folder = tmp_path / "acquired"
-    folder.mkdir()
+def test_a_file_at_538_frames_a_second_with_a_pause_is_recorded_whole_while_it_grows(tmp_path):
     with (
         engine(tmp_path / "r", "--once", "--no-analyze") as running,
-        feed(folder, running.listen, "--once") as feeding,
-        EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client,
+        feed(tmp_path / NAME, running.listen) as feeding,
+        writer(tmp_path / NAME, 538, "hold:300") as writing,
     ):
-        assert "is followed" in feeding.stderr.readline()
-        client.state(30)
-        with writer(folder / NAME, 538, "clock", "hold:300") as writing:
-            begun_s = float(writing.stdout.readline())
-            while not client.wait_state(30)["counters"]["frames_received"]:
-                continue
-            seen_s = time.time()
-            # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
-            while client.wait_state(30)["counters"]["frames_stored"] != 300:
-                continue
-            go_on(writing)
-            assert feeding.wait(60) == 0
+        # The writer pauses: what it has written is received meanwhile, its last frame too, and not afterwards.
+        wait_for(running, lambda state: state["counters"]["frames_stored"] == 300)
+        go_on(writing)
+        assert feeding.wait(60) == 0
         sent = json.loads(feeding.stdout.readline())
         outcome = running.outcome()
-    assert seen_s - begun_s < 1.0
     assert (sent["frames_sent"], sent["frames_acknowledged"], sent["finish_reason"]) == (N, N, "COMPLETED")
     assert check_recording(outcome["recording"], N) == "COMPLETED"
 
@@ -132,19 +121,29 @@ def test_the_monitors_feed_ends_with_its_window_once_the_scan_is_whole(tmp_path)
     assert check_recording(outcome["recording"], N) == "COMPLETED"
 
 
-def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
+def test_the_next_files_of_a_folder_are_scans_of_their_own_and_there_within_a_second(tmp_path):
     folder = tmp_path / "acquired"
     (folder / "1").mkdir(parents=True)
     (folder / "2").mkdir()
     (folder / NAME).write_bytes(record(0) * 3)
     os.utime(folder / NAME, (1, 1))  # an old one: left out
+    seen_after_s, scans = [], set()
     with (
         engine(tmp_path / "r", "--no-analyze") as running,
         feed(folder, running.listen, "--until-stdin-closes") as feeding,
+        EngineClient(running.endpoints["publish"], running.endpoints["control"]) as client,
     ):
         assert "is followed" in feeding.stderr.readline()
+        client.state(30)
         for name in ("1", "2"):
-            with writer(folder / name / NAME, 2000) as writing:
+            with writer(folder / name / NAME, 538, "clock", "hold:400") as writing:
+                begun_s = float(writing.stdout.readline())
+                state = client.wait_state(30)
+                while not state["counters"]["frames_received"] or state["scan"]["scan_id"] in scans:
+                    state = client.wait_state(30)
+                seen_after_s.append(time.time() - begun_s)
+                scans.add(state["scan"]["scan_id"])
+                go_on(writing)
                 assert writing.wait(60) == 0
             write_xml(
                 folder / name / "acquisition.xml", NAME, (N_Y, N_X), 80e3
@@ -154,6 +153,8 @@ def test_the_next_files_of_a_folder_are_scans_of_their_own(tmp_path):
         assert feeding.wait(30) == 0
         feeding.stdin = None
         wait_for(running, lambda state: state["state"] == "LISTENING" and state["finish_reason"])
+    # Whatever else the computer does only adds to it.
+    assert min(seen_after_s) < 1.0
     recordings = sorted((tmp_path / "r").glob("*.h5"))
     assert len(recordings) == 2
     for path in recordings:
