@@ -71,6 +71,14 @@ class Clusters:
         """Patterns in the whole tree."""
         return next((node.n_patterns for node in self.tree if node.level == 0), 0)
 
+    @property
+    def compared(self) -> tuple[ClusterNode, ...]:
+        """What stands side by side as mean patterns: children of the selected branch, else all that is shown."""
+        if self.selected is None or self.selected.level == 0:
+            return self.shown
+        below = children_of(self.tree).get(self.selected.id, [])
+        return tuple(below) if below else self.shown
+
     def emphasis(self, node_id: int) -> Emphasis:
         """How a node stands out: what is selected wins over what is under the mouse."""
         if self.lit:
@@ -79,9 +87,12 @@ class Clusters:
             ):
                 return Emphasis.SELECTED
             return Emphasis.DIMMED
-        if self.hovered is not None and node_id in path_to_root(self.tree, self.hovered.id):
-            return Emphasis.HOVERED
-        return Emphasis.NORMAL
+        return self.hover_emphasis(node_id)
+
+    def hover_emphasis(self, node_id: int) -> Emphasis:
+        """The same among nodes that are all selected."""
+        is_under = self.hovered is not None and node_id in path_to_root(self.tree, self.hovered.id)
+        return Emphasis.HOVERED if is_under else Emphasis.NORMAL
 
 
 def cut(tree: tuple[ClusterNode, ...], level: int) -> tuple[ClusterNode, ...]:

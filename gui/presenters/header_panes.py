@@ -1,12 +1,14 @@
 """Header, banner and status bar: where the operator stands and what needs attention."""
 
+from typing import Any
+
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import scan_scale
 from gui.presenters.in_charge import why_watching
 from gui.presenters.numbers import count, duration, free_space, rate
 from gui.presenters.phase import FAULTS, Phase, phase_of
-from gui.presenters.selection import Selection
+from gui.presenters.selection import Selected, Selection
 from gui.presenters.snapshot import Link, Snapshot
 from gui.presenters.status import EngineStatus
 from gui.presenters.views import BannerView, HeaderView, Severity, StatusField, StatusView
@@ -39,7 +41,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
         progress=texts.progress_text(phase, status, fraction),
         can_stop=may_act and status.state is EngineState.RUNNING,
         can_analyze=may_act and _can_analyze(status),
-        can_cancel=may_act and status.state is EngineState.ANALYSING,
+        can_cancel=may_act and (status.state is EngineState.ANALYSING or status.progress is not None),
     )
 
 
@@ -88,7 +90,8 @@ def _banners(snapshot: Snapshot) -> list[BannerView]:
     for problem in reversed(status.problems):
         times = f" ({count(problem.count)} times)" if problem.count > 1 else ""
         key = f"problem {snapshot.reset} {problem.code}"
-        banners.append(BannerView(key, Severity.AMBER, "", f"{problem.text}{times}"))
+        severity, title = texts.PROBLEMS.get(problem.code, (Severity.AMBER, ""))
+        banners.append(BannerView(key, severity, title, f"{problem.text}{times}"))
     return banners
 
 
@@ -108,18 +111,31 @@ def status_view(snapshot: Snapshot, selection: Selection, clusters: Clusters) ->
 
 def _cursor_text(snapshot: Snapshot, selection: Selection, clusters: Clusters) -> str:
     parts = []
-    if selection.position_yx is not None:
-        parts.append(texts.position(selection.position_yx, scan_scale(snapshot.status)))
-        if clusters.hovered is not None:
+    for kind, part in selection.parts.items():
+        named = _named(kind, part, snapshot, selection)
+        if named is None:
+            continue
+        parts.append(texts.SELECTED[kind].format(what=named[0], n=count(named[1])))
+        if kind in (Selected.HOVER, Selected.PIN) and part == selection.position_yx and clusters.hovered:
             parts.append(f"cluster {texts.node_label(clusters.hovered)}")
-    if clusters.selected is not None:
-        node = clusters.selected
-        parts.append(f"cluster {texts.node_label(node)} selected ({count(node.n_patterns)} patterns)")
-    if selection.region is not None:
-        parts.append(texts.marked(int(selection.region.sum())))
     if not selection.is_empty:
         parts.append(texts.ESC_CLEARS)
     return " · ".join(parts) or texts.ready(snapshot.status)
+
+
+def _named(kind: Selected, part: Any, snapshot: Snapshot, selection: Selection) -> tuple[str, int] | None:
+    """Something selected in words, and of how many patterns or positions it is; None where it is not there."""
+    status = snapshot.status
+    match kind:
+        case Selected.HOVER | Selected.PIN | Selected.COMPARED_POSITION:
+            return texts.position(part, scan_scale(status)), 1
+        case Selected.REGION:
+            return "", int(selection.region.sum()) if selection.region is not None else 0
+        case Selected.MOMENTUM:
+            node = next((node for node in status.momentum_tree if node.id == part), None)
+        case _:
+            node = status.node(part)
+    return None if node is None else (texts.node_label(node), node.n_patterns)
 
 
 def _can_analyze(status: EngineStatus) -> bool:

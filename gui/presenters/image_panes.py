@@ -170,7 +170,9 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
         return TilesView(message=message, title=texts.TILES_TITLE)
     version = snapshot.version("cluster_patterns")
     tiles = []
-    for node in clusters.shown:
+    side_by_side = clusters.compared
+    is_whole = side_by_side is clusters.shown
+    for node in side_by_side:
         values = patterns.get(node.id)
         key = (version, node.id, options.scale)
         image = None
@@ -185,10 +187,12 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
                 name=texts.node_label(node),
                 share=texts.share(node, clusters.n_patterns),
                 caption=texts.members(node),
-                emphasis=clusters.emphasis(node.id),
+                # Where all belong to what is selected none stands out, but the one under the mouse.
+                emphasis=clusters.emphasis(node.id) if is_whole else clusters.hover_emphasis(node.id),
             )
         )
-    return TilesView(tuple(tiles), f"{texts.TILES_TITLE}, level {clusters.level}")
+    title = texts.tiles_title(clusters.level, None if is_whole else clusters.selected)
+    return TilesView(tuple(tiles), title)
 
 
 def paint_labels(

@@ -16,6 +16,11 @@ from gui.presenters.views import HistogramCurve, ImageView, LatticeView
 from streamer.look.palette import NOT_VISITED
 
 N_BINS = 48
+Q_KEY = "q_per_px_inv_nm"
+HEXAGON_SIDE = np.float32((2.0 / 3.0**0.5) ** 0.5)
+"""Side of a hexagonal cell, in roots of its area."""
+SAME_SHARE = 1e-6
+"""Sizes of a pixel that differ less are the same."""
 _STRAINS = (LatticeQuantity.STRAIN_YY, LatticeQuantity.STRAIN_XX, LatticeQuantity.STRAIN_YX)
 
 
@@ -29,7 +34,8 @@ def lattice_view(
     quantity = options.lattice if options.lattice in there else there[0]
     name, values, unit = _source(snapshot, quantity) or ("", np.zeros((1, 1), np.float32), "")
     is_strain = quantity in _STRAINS
-    key = (snapshot.version(name), quantity)
+    # The scale belongs to the values.
+    key = (snapshot.version(name), quantity, snapshot.status.q_per_px_inv_nm)
     lower, upper = memo.get(
         "lattice levels", key, lambda: (symmetric_levels if is_strain else percentile_levels)(values)
     )
@@ -66,16 +72,16 @@ def lattice_view(
             if any(heights.get(node.id, ()))
         ),
         quantities=there,
+        note=rescaled_note(snapshot) if quantity is LatticeQuantity.CONSTANT else "",
     )
 
 
 def _source(snapshot: Snapshot, quantity: LatticeQuantity) -> tuple[str, NDArray[np.float32], str] | None:
     """Array, values (scan_y, scan_x) in the unit, and the unit; None where nothing was measured."""
-    constant = "lattice_constant_nm"
-    if not _measured(snapshot, constant):
-        constant = "lattice_spacing_px"
+    if quantity is LatticeQuantity.CONSTANT and (constant := lattice_constant(snapshot)) is not None:
+        return "lattice_constant_nm", constant, "nm"
     name, unit, factor = {
-        LatticeQuantity.CONSTANT: (constant, constant.rpartition("_")[2], 1.0),
+        LatticeQuantity.CONSTANT: ("lattice_spacing_px", "px", 1.0),
         LatticeQuantity.ROTATION: ("lattice_rotation_rad", "°", 180.0 / np.pi),
         LatticeQuantity.QUALITY: ("lattice_quality", "", 1.0),
     }.get(quantity, ("lattice_strain", "%", 100.0))
@@ -93,6 +99,40 @@ def _width(snapshot: Snapshot, quantity: LatticeQuantity) -> float:
     if values is None or quantity is LatticeQuantity.QUALITY or not np.isfinite(values).any():
         return 0.0
     return float(np.nanmax(values[..., 0 if quantity is LatticeQuantity.ROTATION else 1]))
+
+
+def lattice_constant(snapshot: Snapshot) -> NDArray[np.float32] | None:
+    """Lattice constants in nm by the present size of a detector pixel, (scan_y, scan_x); None: none known."""
+    name, q = "lattice_constant_nm", snapshot.status.q_per_px_inv_nm
+    values = np.asarray(snapshot.values(name), np.float32) if _measured(snapshot, name) else None
+    if not rescaled_note(snapshot) or not q:
+        return values
+    if values is not None:
+        return values * np.float32((_q_of_result(snapshot) or q) / q)
+    # The areas of a cell and of its reciprocal one multiply to 1.
+    side = np.float32(1.0 / q) / np.asarray(snapshot.values("lattice_spacing_px"), np.float32)
+    return side * HEXAGON_SIDE if _is_hexagonal(snapshot) else side
+
+
+def rescaled_note(snapshot: Snapshot) -> str:
+    """That constants do not have the scale of the result any more; "" where they do."""
+    entry, q = snapshot.arrays.get("lattice_constant_nm"), snapshot.status.q_per_px_inv_nm
+    if entry is None or Q_KEY not in entry.meta or not q or not _measured(snapshot, "lattice_spacing_px"):
+        return ""
+    of_result = _q_of_result(snapshot)
+    is_same = of_result is not None and abs(q / of_result - 1.0) < SAME_SHARE
+    return "" if is_same else texts.lattice_rescaled(of_result, q)
+
+
+def _q_of_result(snapshot: Snapshot) -> float | None:
+    """Size of a detector pixel that the analysis knew, None for none."""
+    q = snapshot.arrays["lattice_constant_nm"].meta.get(Q_KEY)
+    return float(q) if q else None
+
+
+def _is_hexagonal(snapshot: Snapshot) -> bool:
+    entry = snapshot.arrays.get("lattice_rotation_rad")
+    return entry is not None and bool(entry.meta.get("is_hexagonal"))
 
 
 def _measured(snapshot: Snapshot, name: str) -> bool:

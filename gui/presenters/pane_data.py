@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gui.presenters.lattice_pane import lattice_constant
 from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Snapshot
 from streamer.look.palette import children_of, node_colours
@@ -38,11 +39,11 @@ def pane_arrays(name: str, snapshot: Snapshot, selection: Selection) -> dict[str
         return {part: np.array(getattr(history, part)) for part in names} if history.age_s else {}
     arrays: dict[str, NDArray[Any]] = {}
     for array in ARRAYS_OF_PANE.get(name, ()):
-        values = snapshot.values(array)
+        values = lattice_constant(snapshot) if array == "lattice_constant_nm" else snapshot.values(array)
         if values is None:
             continue
         arrays[array] = values
-        if ids := snapshot.arrays[array].meta.get("ids"):
+        if array in snapshot.arrays and (ids := snapshot.arrays[array].meta.get("ids")):
             arrays[f"{array}_ids"] = np.array(ids)
     return arrays
 

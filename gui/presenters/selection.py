@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,18 @@ from numpy.typing import NDArray
 from gui.presenters.levels import Scale
 
 DEFAULT_LEVEL = 2
+
+
+class Selected(StrEnum):
+    """Kinds of things that can be looked at, pinned, selected, marked or compared, side by side."""
+
+    HOVER = "hover"
+    PIN = "pin"
+    NODE = "node"
+    REGION = "region"
+    COMPARED_POSITION = "compared_position"
+    COMPARED_NODE = "compared_node"
+    MOMENTUM = "momentum"
 
 
 @dataclass(frozen=True)
@@ -94,17 +106,23 @@ class Selection:
         return replace(self, momentum_id=None if node_id == self.momentum_id else node_id)
 
     @property
+    def parts(self) -> dict[Selected, Any]:
+        """What is selected of each kind; kinds of which nothing is are left out."""
+        parts = {
+            Selected.HOVER: self.hover_yx,
+            Selected.PIN: self.pinned_yx,
+            Selected.NODE: self.node_id,
+            Selected.REGION: self.roi,
+            Selected.COMPARED_POSITION: self.compared_yx,
+            Selected.COMPARED_NODE: self.compared_id,
+            Selected.MOMENTUM: self.momentum_id,
+        }
+        return {kind: part for kind, part in parts.items() if part is not None}
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing that `cleared` would take away."""
-        chosen = (
-            self.pinned_yx,
-            self.node_id,
-            self.roi,
-            self.compared_yx,
-            self.compared_id,
-            self.momentum_id,
-        )
-        return all(part is None for part in chosen)
+        return not self.parts.keys() - {Selected.HOVER}
 
     def cleared(self) -> Self:
         """Nothing pinned, selected, marked or compared; the mouse is where it is."""
@@ -131,3 +149,5 @@ class ViewOptions:
     lattice: LatticeQuantity = LatticeQuantity.CONSTANT
     show_outlines: bool = False
     blends_bright_field: bool = False
+    kept_levels: tuple[float, float] | None = None
+    """Intensities between which patterns are spread; None: each between its own."""

@@ -324,6 +324,7 @@ class LatticeView:
     centres: tuple[float, ...] = field(compare=False, default=())
     curves: tuple[HistogramCurve, ...] = ()
     quantities: tuple[LatticeQuantity, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from gui.presenters import texts
 from gui.presenters.selection import LatticeQuantity
 from gui.presenters.views import Emphasis, LatticeView
 from gui.widgets.charts import Chart
+from gui.widgets.elided_label import ElidedLabel
 from gui.widgets.image_canvas import ImageCanvas
 from gui.widgets.pane import choice_buttons
 
@@ -29,12 +30,21 @@ class LatticeTab(QtWidgets.QWidget):
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(4, 2, 4, 4)
         grid.setVerticalSpacing(2)
-        grid.addWidget(row, 0, 0, 1, 2, QtCore.Qt.AlignmentFlag.AlignLeft)
+        self._note = ElidedLabel("note")
+        line = QtWidgets.QHBoxLayout()
+        line.addWidget(row)
+        line.addWidget(self._note, 1)
+        grid.addLayout(line, 0, 0, 1, 2)
         grid.addWidget(self.canvas, 1, 0)
         grid.addWidget(self.chart, 1, 1)
         grid.setColumnStretch(0, 1)
         grid.setColumnStretch(1, 1)
         grid.setRowStretch(1, 1)
+
+    @property
+    def note(self) -> str:
+        """What is said beside the buttons."""
+        return self._note.full_text
 
     @property
     def buttons(self) -> dict[LatticeQuantity, QtWidgets.QAbstractButton]:
@@ -45,6 +55,7 @@ class LatticeTab(QtWidgets.QWidget):
         """Show this quantity."""
         self.canvas.set_view(view.picture)
         self._row.setVisible(bool(view.quantities))
+        self._note.set_text(view.note)
         self.chart.setVisible(bool(view.quantities))
         if not view.quantities:
             return

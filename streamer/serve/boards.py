@@ -10,7 +10,7 @@ from streamer.analysis.editing import EditSession
 from streamer.analysis.result_file import AnalysisResult
 from streamer.formats.recording import RecordingReader
 from streamer.live.snapshot import LiveSnapshot
-from streamer.model import ClusterNode
+from streamer.model import ClusterNode, ScanInfo
 from streamer.wire.control import NamedArray
 
 _RESULT_ARRAYS = {
@@ -45,6 +45,9 @@ def snapshot_of_result(
         "cluster_patterns": {"ids": [node.id for node in result.nodes]},
         "momentum_images": {"ids": [node.id for node in result.momentum_nodes]},
         "lattice_rotation_rad": {"is_hexagonal": bool(lattice.get("is_hexagonal", False))},
+        "lattice_constant_nm": {
+            "q_per_px_inv_nm": ScanInfo.from_json(result.attrs["scan"]).calibration.q_per_px_inv_nm
+        },
     }
     arrays = {
         name: NamedArray(name, result.arrays[path], version, meta.get(name, {}))

@@ -150,8 +150,10 @@ class FakeScan:
         given = {name: np.where(crystal, values, np.nan) for name, values in maps.items()}
         given["lattice_strain"] = np.where(crystal[..., None], strain, np.nan)
         given["residual_yx"] = 0.01 * residual
+        q_known = {"lattice_constant_nm": {"q_per_px_inv_nm": 0.42}}
         arrays = {
-            name: NamedArray(name, values.astype(np.float32), version) for name, values in given.items()
+            name: NamedArray(name, values.astype(np.float32), version, q_known.get(name, {}))
+            for name, values in given.items()
         }
         images = (self.leaf_map[None] + noise[4:]).astype(np.float32)
         return arrays | {

@@ -101,6 +101,21 @@ def momentum_map_title(node: ClusterNode) -> str:
 SPOT_COMES = "The image of this spot is on its way."
 
 
+def tiles_title(level: int, branch: ClusterNode | None) -> str:
+    """Which clusters stand side by side: those of a level, or the children of a branch."""
+    if branch is not None:
+        return f"{TILES_TITLE} in {node_label(branch)}"
+    return f"{TILES_TITLE}, level {level}"
+
+
+def lattice_rescaled(before_inv_nm: float | None, now_inv_nm: float) -> str:
+    """That lattice constants on the screen follow a calibration that was entered after the analysis."""
+    was = "none" if before_inv_nm is None else f"{before_inv_nm / 10:.4g}"
+    return (
+        f"Rescaled: 1 px was {was}, now {now_inv_nm / 10:.4g} Å⁻¹. The file changes with the next analysis."
+    )
+
+
 def region_title(n_positions: int) -> str:
     """Title of the mean pattern of what is marked."""
     return f"Mean of {count(n_positions)} marked positions"

@@ -1,6 +1,7 @@
 """Clusters, positions and regions as every pane names them."""
 
 from gui.presenters.numbers import count, percent
+from gui.presenters.selection import Selected
 from streamer.look.scale_bar import ImageScale
 from streamer.model import ClusterNode
 
@@ -21,9 +22,16 @@ def position(position_yx: tuple[int, int], scale: ImageScale) -> str:
     return f"x {x * scale.per_px:.1f} {scale.unit}, y {y * scale.per_px:.1f} {scale.unit}"
 
 
-def marked(n_positions: int) -> str:
-    """How much of the scan is marked."""
-    return f"{count(n_positions)} positions marked"
+SELECTED: dict[Selected, str] = {
+    Selected.HOVER: "{what}",
+    Selected.PIN: "{what} pinned",
+    Selected.NODE: "cluster {what} selected ({n} patterns)",
+    Selected.REGION: "{n} positions marked",
+    Selected.COMPARED_POSITION: "compared with {what}",
+    Selected.COMPARED_NODE: "compared with cluster {what}",
+    Selected.MOMENTUM: "k-space cluster {what} selected",
+}
+"""What the line at the bottom says of each kind of thing that is selected."""
 
 
 def node_label(node: ClusterNode) -> str:

@@ -6,7 +6,8 @@ from gui.presenters.numbers import count, duration, percent, shape
 from gui.presenters.phase import Phase
 from gui.presenters.status import EngineStatus
 from gui.presenters.texts.nodes import cluster_count
-from streamer.model import FinishReason
+from gui.presenters.views import Severity
+from streamer.model import FinishReason, ProblemCode
 
 LAG_AMBER_S = 1.0
 LAG_ORANGE_S = 5.0
@@ -47,6 +48,21 @@ TAG_SETTLED = "settled"
 DETAILS = "Details"
 CLOSE = "Close"
 ANALYSE_REST = "Analyse what is there"
+PROBLEMS: dict[str, tuple[Severity, str]] = {
+    ProblemCode.STREAM_LOST: (Severity.ORANGE, "Stream lost."),
+    ProblemCode.RECORDING_FAILED: (Severity.ORANGE, "Recording failed."),
+    ProblemCode.LIVE_FAILED: (Severity.ORANGE, "Live analysis failed."),
+    ProblemCode.LIVE_REMARK: (Severity.AMBER, "Live analysis."),
+    ProblemCode.ANALYSIS_FAILED: (Severity.ORANGE, "Analysis failed."),
+    ProblemCode.ANALYSIS_CANCELLED: (Severity.AMBER, "Analysis cancelled."),
+    ProblemCode.EDITS_NOT_REPEATED: (Severity.AMBER, "Changes left out."),
+    ProblemCode.SIDE_SETTINGS: (Severity.AMBER, "Not kept."),
+    ProblemCode.SOURCE_MISSING: (Severity.AMBER, "Source not found."),
+    ProblemCode.NOT_PREPARED: (Severity.AMBER, "Not prepared."),
+    ProblemCode.KEY_REFUSED: (Severity.AMBER, "Viewer refused."),
+}
+"""How much each kind of problem matters, and what its sentence stands under; a newer engine may know others."""
+
 ENGINE_GONE_TITLE = "The engine does not answer."
 ESC_CLEARS = "Esc clears"
 FIRST_CLUSTERS = "Showing bright field until the first clusters are in."
@@ -119,7 +135,9 @@ def analysing_sentence(status: EngineStatus) -> str:
     if progress is None:
         return "The full analysis starts. Map and patterns stay usable."
     left = "" if progress.left_s is None else f" · about {duration(progress.left_s)} left"
-    return f"Step {progress.step} of {progress.n_steps}: {progress.name}{left}. Map and patterns stay usable."
+    step = f"Step {progress.step} of {progress.n_steps}: " if progress.n_steps > 1 else ""
+    name = progress.name if step else progress.name.capitalize()
+    return f"{step}{name}{left}. Map and patterns stay usable."
 
 
 def done_sentence(status: EngineStatus) -> str:

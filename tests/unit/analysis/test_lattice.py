@@ -3,12 +3,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gui.presenters.lattice_pane import lattice_constant
+from gui.presenters.snapshot import Snapshot
+from gui.presenters.status import EngineStatus
 from simulators.specimen import LATTICE_A, Phase
 from streamer import analyze, open_scan
 from streamer.analysis import bragg, lattice
 from streamer.analysis.lattice_neighbours import average_with_neighbours
 from streamer.cluster.neighbours import WIDTHS
+from streamer.model import ScanInfo
+from streamer.serve.boards import snapshot_of_result
 from streamer.settings import analysis_settings
+from streamer.wire.control import NamedArray
 from tests.simulated import simulate
 
 
@@ -118,6 +124,17 @@ def test_strain_shows_the_mismatch_of_the_phases(scan, result):
 
 def test_the_lattice_can_be_left_out(scan):
     assert not any(name.startswith("lattice/") for name in analyzed(scan, lattice={"enabled": False}).arrays)
+
+
+def test_a_window_makes_the_same_constants_of_the_spacings_where_the_scale_came_later(result):
+    shown = snapshot_of_result(result, 1, None).arrays
+    constant = shown["lattice_constant_nm"]
+    q = ScanInfo.from_json(result.attrs["scan"]).calibration.q_per_px_inv_nm
+    assert constant.meta["q_per_px_inv_nm"] == q
+    nothing = NamedArray(constant.name, np.full_like(constant.values, np.nan), 1, {"q_per_px_inv_nm": None})
+    status = EngineStatus(q_per_px_inv_nm=q)
+    snapshot = Snapshot(status=status, arrays={**shown, "lattice_constant_nm": nothing})
+    assert np.allclose(lattice_constant(snapshot), constant.values, rtol=1e-5, equal_nan=True)
 
 
 angles = st.floats(-np.pi, np.pi)

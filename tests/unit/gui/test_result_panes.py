@@ -1,13 +1,18 @@
 """Manifold, lattice, alignment and virtual images of a result, without Qt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gui.presenters import texts
 from gui.presenters.clusters import node_at
+from gui.presenters.lattice_pane import lattice_constant
+from gui.presenters.pane_data import pane_arrays
 from gui.presenters.selection import LatticeQuantity, Selection, ViewOptions
 from gui.presenters.views import Emphasis
 from streamer.look.palette import dimmed
+from streamer.wire.control import NamedArray
 from tests.unit.gui.test_ui_state import SIZES, shown, snapshot_of
 from tests.widgets.fake_scan import phases
 
@@ -85,6 +90,42 @@ def test_the_histogram_of_a_cluster_is_that_of_its_positions(parts):
     curve = state.lattice.curves[-1]
     middle = np.nanmedian(values[state.clusters.label_map == curve.node_id])
     assert abs(state.lattice.centres[int(np.argmax(curve.heights))] - middle) < 0.001
+
+
+def test_a_calibration_entered_later_rescales_the_constants_and_says_so(parts):
+    snapshot = snapshot_of(parts, "done")
+    before, values = shown(snapshot).lattice, lattice_constant(snapshot)
+    assert before.note == ""
+    later = replace(snapshot, status=replace(snapshot.status, q_per_px_inv_nm=0.84))
+    after = shown(later).lattice
+    assert np.allclose(lattice_constant(later), values / 2, equal_nan=True)
+    assert np.allclose(
+        pane_arrays("lattice", later, Selection())["lattice_constant_nm"], values / 2, equal_nan=True
+    )
+    assert after.centres == pytest.approx([centre / 2 for centre in before.centres])
+    assert [float(end) for end in after.picture.ends] == pytest.approx(
+        [float(e) / 2 for e in before.picture.ends], rel=1e-3
+    )
+    assert after.note == "Rescaled: 1 px was 0.042, now 0.084 Å⁻¹. The file changes with the next analysis."
+    rotated = shown(later, options=ViewOptions(lattice=LatticeQuantity.ROTATION)).lattice
+    assert rotated.note == "", "angles have no scale"
+
+
+def test_a_result_without_a_scale_gets_constants_from_the_first_calibration(parts):
+    snapshot = snapshot_of(parts, "done")
+    constant = snapshot.arrays["lattice_constant_nm"]
+    unknown = np.full_like(constant.values, np.nan)
+    arrays = {
+        **snapshot.arrays,
+        "lattice_constant_nm": NamedArray(constant.name, unknown, 1, {"q_per_px_inv_nm": None}),
+    }
+    bare = replace(snapshot, arrays=arrays, status=replace(snapshot.status, q_per_px_inv_nm=None))
+    assert shown(bare).lattice.axis == "Lattice constant (px)"
+    known = replace(bare, status=snapshot.status)
+    view, spacing = shown(known).lattice, snapshot.values("lattice_spacing_px")
+    assert view.axis == "Lattice constant (nm)"
+    assert "was none, now 0.042" in view.note
+    assert np.allclose(lattice_constant(known), 1 / (0.42 * spacing), equal_nan=True)
 
 
 def test_strain_is_spread_evenly_about_zero(parts):

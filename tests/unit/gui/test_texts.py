@@ -10,7 +10,8 @@ from gui.presenters.levels import Scale
 from gui.presenters.phase import FAULTS, Phase, engine_phase, phase_of
 from gui.presenters.snapshot import Link, Notice, Snapshot
 from gui.presenters.status import EngineStatus, Source
-from streamer.model import EngineState, FinishReason, FrameCounters, Problem
+from gui.presenters.views import Severity
+from streamer.model import EngineState, FinishReason, FrameCounters, Problem, ProblemCode
 from tests.widgets.fake_scan import FakeScan, phases
 
 
@@ -132,6 +133,23 @@ def test_every_fault_has_a_banner_that_says_what_is_kept(scan, phase):
     banner = banner_view(snapshot, frozenset())
     assert banner.title
     assert "kept" in banner.text or "stays shown" in banner.text
+
+
+@pytest.mark.parametrize("code", list(ProblemCode))
+def test_every_problem_has_a_title_and_a_weight(scan, code):
+    said = "3 of them were left out. The recording is kept. Try again."
+    banner = banner_view(snapshot_of(scan.state(), problems=(Problem(code, said),)), frozenset())
+    severity, title = texts.PROBLEMS[code]
+    assert (banner.title, banner.severity, banner.text) == (title, severity, said)
+    assert title.endswith(".")
+    assert severity is not Severity.NORMAL
+
+
+def test_the_codes_of_problems_are_a_contract():
+    assert {str(code) for code in ProblemCode} == {
+        "stream_lost", "recording_failed", "live_failed", "live_remark", "analysis_failed", "analysis_cancelled",
+        "edits_not_repeated", "side_settings", "source_missing", "not_prepared", "key_refused",
+    }  # fmt: skip
 
 
 def test_banners_come_in_order_of_weight_and_closed_ones_stay_away(scan):

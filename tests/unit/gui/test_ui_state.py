@@ -3,12 +3,13 @@
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
 import pytest
 
 from gui.presenters import texts
 from gui.presenters.levels import Scale
 from gui.presenters.memo import Memo
-from gui.presenters.selection import Selection, ViewOptions
+from gui.presenters.selection import Selected, Selection, ViewOptions
 from gui.presenters.snapshot import Link, PatternAnswer, Snapshot
 from gui.presenters.status import EngineStatus
 from gui.presenters.ui_state import UiState
@@ -48,16 +49,62 @@ def test_a_cluster_that_is_selected_stands_out_in_every_pane(parts):
     assert state.elbow.title == "Split of cluster 2", "a leaf has no curve: that of its parent"
 
 
-def test_selecting_a_branch_lights_all_its_leaves(parts):
+def test_selecting_a_branch_lights_all_its_leaves_and_puts_them_side_by_side(parts):
     state = shown(snapshot_of(parts, "done"), Selection(node_id=1))
-    lit = {tile.name for tile in state.tiles.tiles if tile.emphasis is Emphasis.SELECTED}
-    assert lit == {"1.1", "1.2", "1.3"}
+    lit = {node.number for node in state.tree.nodes if node.emphasis is Emphasis.SELECTED}
+    assert lit == {"all", "1", "1.1", "1.2", "1.3"}
+    assert [tile.name for tile in state.tiles.tiles] == ["1.1", "1.2", "1.3"]
+    assert {tile.emphasis for tile in state.tiles.tiles} == {Emphasis.NORMAL}
+    assert state.tiles.title == "Mean pattern of each cluster in 1"
     assert state.elbow.title == "Split of cluster 1"
 
 
 def test_a_leaf_selected_under_a_coarser_map_lights_its_ancestor(parts):
     state = shown(snapshot_of(parts, "done"), Selection(node_id=8, level=1))
     assert {tile.name for tile in state.tiles.tiles if tile.emphasis is Emphasis.SELECTED} == {"2"}
+
+
+def test_a_branch_of_a_coarser_map_shows_its_children_and_the_root_shows_the_level(parts):
+    snapshot = snapshot_of(parts, "done")
+    coarse = shown(snapshot, Selection(node_id=2, level=1))
+    assert [tile.name for tile in coarse.tiles.tiles] == ["2.1", "2.2"]
+    whole = shown(snapshot, Selection(node_id=0, level=1))
+    assert [tile.name for tile in whole.tiles.tiles] == ["1", "2", "3"]
+    y, x = np.argwhere(snapshot.values("label_maps")[1] == 8)[0]
+    hovered = shown(snapshot, Selection(node_id=2, hover_yx=(int(y), int(x)))).tiles.tiles
+    assert [tile.emphasis for tile in hovered] == [Emphasis.NORMAL, Emphasis.HOVERED]
+
+
+SELECTIONS = {
+    Selected.HOVER: (Selection(hover_yx=(4, 6)), "x 6.3 nm, y 4.2 nm · cluster "),
+    Selected.PIN: (Selection(pinned_yx=(4, 6)), "x 6.3 nm, y 4.2 nm pinned · cluster "),
+    Selected.NODE: (Selection(node_id=8), "cluster 2.2 selected ("),
+    Selected.REGION: (Selection().with_region(np.eye(20, 28, dtype=bool)), "20 positions marked"),
+    Selected.COMPARED_POSITION: (Selection(compared_yx=(1, 2)), "compared with x 2.1 nm"),
+    Selected.COMPARED_NODE: (Selection(compared_id=2), "compared with cluster 2"),
+    Selected.MOMENTUM: (Selection(momentum_id=2), "k-space cluster 2 selected"),
+}
+
+
+@pytest.mark.parametrize("kind", list(Selected))
+def test_everything_that_can_be_selected_is_said_and_cleared(parts, kind):
+    selection, words = SELECTIONS[kind]
+    assert list(selection.parts) == [kind]
+    said = shown(snapshot_of(parts, "done"), selection).status.left
+    assert words in said
+    assert (texts.ESC_CLEARS in said) == (kind is not Selected.HOVER)
+    assert not selection.cleared().parts.keys() - {Selected.HOVER}
+
+
+@pytest.mark.parametrize("kind", list(Selected))
+@pytest.mark.parametrize("phase", ["waiting", "scanning", "analysing", "done", "fault"])
+def test_nothing_that_can_be_selected_breaks_a_pane_in_any_phase(parts, phase, kind):
+    state = shown(snapshot_of(parts, phase), SELECTIONS[kind][0])
+    for picture in (state.cluster_map.picture, state.pattern.picture, *state.virtual_images):
+        assert picture.image is not None or picture.message
+    assert state.tiles.tiles or state.tiles.message
+    assert state.tree.nodes or state.tree.message
+    assert "None" not in state.status.left
 
 
 def test_hovering_lights_the_cluster_under_the_mouse(parts):
