@@ -8,12 +8,16 @@ from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """Name in the program, text on a button, what it does in words, and its keys."""
+    """Name in the program, text on a button, what it does in words, its keys, and the pane where alone they count.
+
+    "map": cluster map, mean patterns and hierarchy; "pattern": the pattern at the cursor; "": everywhere.
+    """
 
     name: str
     text: str
     tip: str
     keys: tuple[str, ...]
+    pane: str = ""
 
 
 ACTIONS = (
@@ -28,6 +32,10 @@ ACTIONS = (
     ActionSpec("log", "Logarithm", "Logarithmic intensity", ("L",)),
     ActionSpec("sqrt", "Square root", "Square root of the intensity", ("Q",)),
     ActionSpec("linear", "Linear", "Linear intensity", ("N",)),
+    ActionSpec("autoscale_once", "Scale once", "Keep the brightness of the pattern that is shown", ("A",)),
+    ActionSpec(
+        "autoscale_always", "Scale always", "Brightness of each pattern by itself again", ("Shift+A",)
+    ),
     ActionSpec("labels", "Numbers", "Numbers on the map on and off", ("T",)),
     ActionSpec("outlines", "Outlines", "Borders of the clusters on and off", ("O",)),
     ActionSpec("blend", "Blend BF", "Brightness of the map from the bright field, on and off", ("B",)),
@@ -42,14 +50,63 @@ ACTIONS = (
     ActionSpec(
         "right", "Cursor right", "Move the pinned position right by 1 (Shift: 10)", ("Right", "Shift+Right")
     ),
+    ActionSpec("map_up", "Cursor up", "On the map: position up, as in py4D-browser", ("I", "Shift+I"), "map"),
+    ActionSpec("map_left", "Cursor left", "On the map: position left", ("J", "Shift+J"), "map"),
+    ActionSpec("map_down", "Cursor down", "On the map: position down", ("K", "Shift+K"), "map"),
+    ActionSpec(
+        "map_right",
+        "Cursor right",
+        "On the map: position right (elsewhere L is the logarithm)",
+        ("L", "Shift+L"),
+        "map",
+    ),
+    ActionSpec(
+        "spot_up", "Spot up", "On the pattern: newest spot up by 1 px (Shift: 5)", ("W", "Shift+W"), "pattern"
+    ),
+    ActionSpec(
+        "spot_left",
+        "Spot left",
+        "On the pattern: newest spot left (A scales elsewhere)",
+        ("A", "Shift+A"),
+        "pattern",
+    ),
+    ActionSpec(
+        "spot_down",
+        "Spot down",
+        "On the pattern: newest spot down (S splits elsewhere)",
+        ("S", "Shift+S"),
+        "pattern",
+    ),
+    ActionSpec("spot_right", "Spot right", "On the pattern: newest spot right", ("D", "Shift+D"), "pattern"),
     ActionSpec("next", "Next cluster", "Select the next cluster of the level", ("PgDown",)),
     ActionSpec("previous", "Previous cluster", "Select the cluster before", ("PgUp",)),
+    ActionSpec(
+        "map_next",
+        "Next cluster",
+        "On map, tiles and tree: next cluster (Ctrl+Tab leaves them)",
+        ("Tab",),
+        "map",
+    ),
+    ActionSpec(
+        "map_previous",
+        "Previous cluster",
+        "On map, tiles and tree: the cluster before",
+        ("Shift+Tab",),
+        "map",
+    ),
+    ActionSpec("focus_next", "Next control", "The keyboard goes on to the next control", ("Ctrl+Tab",)),
+    ActionSpec(
+        "focus_previous",
+        "Previous control",
+        "The keyboard goes back to the control before",
+        ("Ctrl+Shift+Tab",),
+    ),
     ActionSpec("descend", "Into the branch", "Select the first child", ("Return", "Enter")),
     ActionSpec("ascend", "Out of the branch", "Select the parent", ("Backspace",)),
     ActionSpec(
         "clear",
         "Clear",
-        "Clear selection, pin, region and comparison; then leave a large pane",
+        "Cancel what runs; then clear selection, pin, region and comparison; then leave a large pane",
         ("Esc",),
     ),
     ActionSpec("table", "Table", "The hierarchy as a table, or as a drawing", ("Ctrl+T",)),
@@ -79,7 +136,7 @@ ACTIONS = (
     ActionSpec("outer_more", "Outer +", "Outer radius of the ring larger by 1 px", ("}", "Shift+}")),
     ActionSpec("threshold_less", "Threshold −", "Threshold lower by 1 %", ("-",)),
     ActionSpec("threshold_more", "Threshold +", "Threshold higher by 1 %", ("=",)),
-    ActionSpec("automatic", "Back to auto", "Ring and threshold back to the automatic choice", ("Ctrl+0",)),
+    ActionSpec("automatic", "Back to auto", "Ring and threshold back to the automatic choice", ("Ctrl+R",)),
     ActionSpec("k_less", "K −1", "Try one cluster fewer", ("Shift+-", "_", "Shift+_")),
     ActionSpec("k_more", "K +1", "Try one cluster more", ("Shift+=", "+", "Shift++")),
     ActionSpec("apply_k", "Apply K", "Put the K that is tried in force", ("Ctrl+Return",)),
@@ -89,6 +146,11 @@ ACTIONS = (
     ActionSpec("locate", "Locate file…", "Say where the source of this result is now", ("Ctrl+Shift+O",)),
     ActionSpec("clear_spots", "Clear spots", "Take away the images of spots that were clicked", ("Ctrl+D",)),
     ActionSpec("show_log", "Show log", "Open the Log tab", ("Ctrl+L",)),
+    ActionSpec(
+        "larger_text", "Larger text", "All words larger by a tenth, up to 200 %", ("Ctrl++", "Ctrl+=")
+    ),
+    ActionSpec("smaller_text", "Smaller text", "All words smaller by a tenth, down to 80 %", ("Ctrl+-",)),
+    ActionSpec("normal_text", "Normal text", "All words in their normal size", ("Ctrl+0",)),
     ActionSpec("full_screen", "Full screen", "Full screen on and off", ("F11",)),
     ActionSpec("settings", "Settings…", "Look, name, keys, and how scans are analysed", ("Ctrl+,",)),
     ActionSpec("keys", "Keys", "List the keys", ("F1",)),
@@ -115,6 +177,7 @@ def add_actions(
         action.setToolTip(spec.tip)
         slot = slots[spec.name]
         action.triggered.connect(lambda _checked=False, slot=slot: slot())
-        window.addAction(action)
+        if not spec.pane:  # keys of a pane are taken by its `PaneKeys`
+            window.addAction(action)
         made[spec.name] = action
     return made

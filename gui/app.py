@@ -273,6 +273,8 @@ def _open_window(
     app = QtWidgets.QApplication(["livestem"])
     remembered = Remembered() if picture is None else None
     theme.apply(app, remembered.theme if remembered else theme.Theme.DARK)
+    if remembered is not None:
+        theme.set_font_scale(app, remembered.font_scale)
     greeting = Greeting(remembered.store.window.name if remembered else "", takes_free=is_ours)
     refresh = RefreshThread(endpoints.publish, endpoints.control, exit_code, keys=keys, greeting=greeting)
     refresh.start()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from pyqtgraph.Qt import QtWidgets
+from pyqtgraph.Qt import QtCore, QtWidgets
 
 from gui.panes import Panes
 from gui.presenters import charge, spots, texts, tree_prompts
@@ -69,6 +69,8 @@ class Charge:
                 ("locate", PromptKind.LOCATE),
             )
         }
+        steps = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+        moves = {f"spot_{name}": (lambda step=step: self._move_spot(*step)) for name, step in steps.items()}
         return {
             **prompts,
             "hide": self._hide,
@@ -87,6 +89,7 @@ class Charge:
             "k_more": lambda: self._step_k(1),
             "apply_k": self._apply_k,
             "lock_k": self._lock_k,
+            **moves,
             "analyze_region": self._analyze_region,
             "calibrate": self._calibrate,
             "clear_spots": lambda: self._ask(Request("release", {"name": "virtual"})),
@@ -139,12 +142,19 @@ class Charge:
                 self._ask_once(request)
         self._show_possible(snapshot)
 
+    def leave_calibration(self) -> bool:
+        """Leave the line of sizes; False where it is not open."""
+        if self.panel.isHidden():
+            return False
+        self.panel.hide()
+        return True
+
     def escape(self) -> bool:
         """Leave what is being asked or tried; False where there is nothing of that kind."""
         draft = self.draft
-        if not self.panel.isHidden():
-            self.panel.hide()
-            return True
+        if draft.k is not None and self._snapshot.n_waiting:
+            # Of a slot: where the previews have just ended, that there is nothing to cancel is no news.
+            self._ask(Request("cancel", {}, "cancel"))
         if draft.prompt is None and draft.k is None and not draft.hint:
             return False
         self._set(replace(draft, prompt=None, k=None, k_node="", hint=""))
@@ -205,7 +215,7 @@ class Charge:
             is_on = name in can
             if name == "apply_k":
                 is_on = self.draft.k is not None
-            if name == "clear_spots":
+            if name in SPOT_ACTIONS:
                 is_on = bool(status.manual.get("virtual")) and "calibrate" in can
             if self._actions[name].isEnabled() != is_on:
                 self._actions[name].setEnabled(is_on)
@@ -355,9 +365,19 @@ class Charge:
     # Regions, spots, calibration.
 
     def _analyze_region(self) -> None:
-        roi = self._window.selection.roi
-        if roi is not None:
-            self._ask(Request("analyze", {"roi": list(roi)}))
+        """A rectangle at once; around anything else the rectangle is asked for first."""
+        selection = self._window.selection
+        if selection.roi is None or selection.region is None:
+            return
+        if selection.region_is_rectangle:
+            self._ask(tree_prompts.region_request(selection.roi))
+        else:
+            self._set(replace(self.draft, prompt=tree_prompts.region_prompt(selection)))
+
+    def _move_spot(self, step_y: int, step_x: int) -> None:
+        """The newest virtual detector goes by so many px."""
+        far = bool(QtWidgets.QApplication.keyboardModifiers() & QtCore.Qt.KeyboardModifier.ShiftModifier)
+        self._ask(spots.moved_spot(self._status, step_y, step_x, spots.FAR if far else 1))
 
     def _click_spot(self, y: int, x: int, conjugate: bool) -> None:
         """A click on the pattern: a virtual detector there; with Shift its conjugate belongs to it."""
@@ -382,8 +402,11 @@ class Charge:
         self.panel.hide()
 
 
+SPOT_ACTIONS = frozenset({"clear_spots", "spot_up", "spot_down", "spot_left", "spot_right"})
+"""Those that need a spot that was clicked."""
 CHARGE_ACTIONS = tuple(
     "split merge rename move locate hide show_hidden undo redo save_result inner_less inner_more outer_less outer_more "
-    "threshold_less threshold_more automatic k_less k_more apply_k lock_k analyze_region calibrate clear_spots".split()
+    "threshold_less threshold_more automatic k_less k_more apply_k lock_k analyze_region calibrate clear_spots "
+    "spot_up spot_down spot_left spot_right".split()
 )
 """Names of the actions whose state this decides."""

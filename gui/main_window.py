@@ -1,26 +1,25 @@
 """The window: polls the newest snapshot, shows what changed, and turns mouse and keys into a selection."""
 
+import itertools
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
-from gui.actions import add_actions
+from gui import theme
+from gui.actions import ACTIONS, add_actions
 from gui.charge import Charge
 from gui.errors_shown import ErrorReports
 from gui.exporting import Exporting
 from gui.going_on import GoingOn
 from gui.in_charge import InCharge
+from gui.looking import Looking
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
 from gui.panes import Panes, Slot
-from gui.presenters.clusters import Clusters, node_above, node_at, node_below, node_beside
-from gui.presenters.levels import Scale
 from gui.presenters.memo import Memo
-from gui.presenters.momentum_pane import momentum_node_at
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Link, Snapshot, SnapshotSource
 from gui.presenters.ui_state import UiState
@@ -33,6 +32,7 @@ from gui.widgets.header import Header
 from gui.widgets.history_strip import HistoryStrip
 from gui.widgets.keys_dialog import KeysDialog
 from gui.widgets.pane import Pane
+from gui.widgets.pane_keys import PaneKeys, focus_stops
 from gui.widgets.status_line import StatusLine
 from gui.window_files import WindowFiles, dropped_files
 
@@ -42,6 +42,7 @@ HOVER_TICK_MS = 1
 """While a pattern is awaited the slot is looked at more often, which costs next to nothing while it is the same."""
 SLOW_TICK_MS = 66
 SLOW_REFRESH_S = 0.025
+FONT_STEP = 0.1
 
 
 class MainWindow(QtWidgets.QMainWindow):
@@ -64,7 +65,7 @@ class MainWindow(QtWidgets.QMainWindow):
             self, remembered, errors.say, opener, set_theme=lambda chosen: self.settings.set_theme(chosen)
         )
         self._source, self._errors = source, errors
-        self._selection, self._options = Selection(), ViewOptions()
+        self.looking = Looking(self)
         self._memo = Memo()
         self._dismissed: frozenset[str] = frozenset()
         self._seen_reset = source.latest().reset
@@ -80,7 +81,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self.banner, self.panes, self.status_line = Banner(), Panes(), StatusLine()
         self.history = HistoryStrip()
         self.panes.cluster_map.can_simulate = can_simulate
-        self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self._selection), errors.say)
+        self.tools = PaneTools(self, self.panes, lambda: (source.latest(), self.selection), errors.say)
         self.exporting = Exporting(self, remembered, source.latest)
         self.setAcceptDrops(True)
         self.panes.add_tree_tools([self._actions[name] for name in TREE_TOOLS])
@@ -88,6 +89,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._connect()
         self.charge.connect(self.panes, self._actions)
         self.settings = SettingsPage(self, self._actions, store, self._follow_look)
+        self._give_keys()
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.tick)
@@ -102,12 +104,12 @@ class MainWindow(QtWidgets.QMainWindow):
     @property
     def selection(self) -> Selection:
         """What the operator looks at."""
-        return self._selection
+        return self.looking.selection
 
     @property
     def options(self) -> ViewOptions:
         """How things are drawn."""
-        return self._options
+        return self.looking.options
 
     @property
     def actions_by_name(self) -> dict[str, QtWidgets.QAction]:
@@ -121,16 +123,22 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def select(self, selection: Selection) -> None:
         """Look at something else; every pane follows at once."""
-        if selection == self._selection:
-            return
-        self._selection = selection
-        self._source.want_pattern(selection.position_yx)
-        self._source.want_compared(selection.compared_yx)
-        self.refresh()
+        self.looking.select(selection)
+
+    def state(self, snapshot: Snapshot | None = None) -> UiState:
+        """What the panes show now, or would of this snapshot."""
+        return UiState(
+            snapshot or self._source.latest(),
+            self.selection,
+            self.options,
+            self._memo,
+            self._dismissed,
+            self.charge.draft,
+        )
 
     def look_at(self, selection: Selection, options: ViewOptions) -> None:
         """Look at something else, drawn in another way."""
-        self._options = options
+        self.looking.options = options
         self.select(selection)
         self.refresh()
 
@@ -154,18 +162,15 @@ class MainWindow(QtWidgets.QMainWindow):
         """Show the newest snapshot and the selection, only where something changed."""
         snapshot = self._source.latest()
         if snapshot.reset != self._seen_reset:
-            # Another scan: its nodes and positions are others, whatever their numbers.
             self._seen_reset = snapshot.reset
-            self._selection = self._selection.cleared().with_hover(None)
-            self._source.want_pattern(None)
-            self._source.want_compared(None)
+            self.looking.forget()
         self._attempt("controls", lambda: self.charge.follow(snapshot), None)
         self._attempt("line of who is in charge", lambda: self.in_charge.follow(snapshot), None)
         self._attempt("session", lambda: self._follow_person(snapshot), None)
         drawn_from = (
             snapshot.sequence,
-            self._selection,
-            self._options,
+            self.selection,
+            self.options,
             self._dismissed,
             self._errors.newest(),
             self.charge.draft,
@@ -175,9 +180,7 @@ class MainWindow(QtWidgets.QMainWindow):
             return
         self._drawn_from = drawn_from
         started = time.perf_counter()
-        state = UiState(
-            snapshot, self._selection, self._options, self._memo, self._dismissed, self.charge.draft
-        )
+        state = self.state(snapshot)
         self._show_frame(state)
         for slot in self.panes.slots:
             self._show_slot(slot, state)
@@ -185,7 +188,7 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def _follow_person(self, snapshot: Snapshot) -> None:
         """Keep the session, offer the one before, and say what of it or of the settings could not be used."""
-        said = self.going_on.follow(snapshot, self._selection, self._options)
+        said = self.going_on.follow(snapshot, self.selection, self.options)
         for sentence in (*said, *self.settings.problems()):
             self._errors.say(sentence)
 
@@ -249,7 +252,7 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def _pace(self, snapshot: Snapshot, took_s: float) -> None:
         """Look again soon when a pattern is awaited, later when drawing is slow; no data is dropped by it."""
-        wanted_yx = self._selection.position_yx
+        wanted_yx = self.selection.position_yx
         awaited = wanted_yx is not None and snapshot.link is Link.CONNECTED
         if snapshot.pattern is not None and snapshot.pattern.position_yx == wanted_yx:
             awaited = False
@@ -284,43 +287,10 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def _connect(self) -> None:
         panes = self.panes
-        for canvas in (
-            panes.cluster_map.canvas,
-            *panes.virtual.canvases,
-            panes.lattice.canvas,
-            panes.manifold,
-        ):
-            self._follow_mouse(canvas)
-        for row in (panes.virtual, panes.alignment):
-            row.canvas_added.connect(self._follow_mouse)
-        for canvas in (panes.cluster_map.canvas, *panes.virtual.canvases):
-            canvas.compared.connect(lambda y, x: self.select(self._selection.compared_with((y, x))))
-        for canvas in (panes.cluster_map.canvas, panes.manifold):
-            canvas.marked.connect(lambda mask: self.select(self._selection.with_region(mask)))
-        panes.lattice.quantity_chosen.connect(
-            lambda quantity: self._set_options(replace(self._options, lattice=quantity))
-        )
-        panes.cluster_map.level_chosen.connect(lambda level: self.select(self._selection.with_level(level)))
-        panes.cluster_map.labels_toggled.connect(
-            lambda on: self._set_options(replace(self._options, show_labels=on))
-        )
-        panes.cluster_map.outlines_toggled.connect(
-            lambda on: self._set_options(replace(self._options, show_outlines=on))
-        )
-        panes.cluster_map.blend_toggled.connect(
-            lambda on: self._set_options(replace(self._options, blends_bright_field=on))
-        )
-        panes.pattern.scale_chosen.connect(self._set_scale)
-        panes.tiles.node_clicked.connect(self._toggle_node)
-        panes.tree.node_clicked.connect(self._toggle_node)
-        for nodes in (panes.tiles, panes.tree):
-            nodes.node_compared.connect(lambda node: self.select(self._selection.compared_with(node_id=node)))
-        panes.momentum.grid.node_clicked.connect(lambda n: self.select(self._selection.toggled_momentum(n)))
-        panes.momentum.canvas.clicked.connect(self._click_momentum)
+        self.looking.connect(panes)
         panes.tabs.currentChanged.connect(lambda _: self._redraw())
         for pane in panes.all_panes:
             pane.retry.connect(lambda pane=pane: self._retry(pane))
-        panes.table.node_chosen.connect(lambda node: self.select(self._selection.with_node(node)))
         panes.table_switch.clicked.connect(self._set_table)
         panes.cluster_map.simulation_asked.connect(self._actions["simulate"].trigger)
         self.header.menu.aboutToShow.connect(self._fill_menu)
@@ -328,41 +298,21 @@ class MainWindow(QtWidgets.QMainWindow):
         self.banner.details.connect(lambda: panes.show_tab("log"))
         self.banner.analyze.connect(self._actions["analyze"].trigger)
 
-    def _follow_mouse(self, canvas: Any) -> None:
-        """A canvas of the scan, or of points that belong to its positions."""
-        canvas.hovered.connect(lambda yx: self.select(self._selection.with_hover(yx)))
-        canvas.clicked.connect(self._click_position)
-
     def _slots(self) -> dict[str, Callable[[], None]]:
         commands = {
             name: (lambda name=name: self._source.command(name)) for name in ("stop", "analyze", "cancel")
         }
-        levels = {f"level_{n}": (lambda n=n: self.select(self._selection.with_level(n))) for n in (1, 2, 3)}
-        scales = {str(scale): (lambda scale=scale: self._set_scale(scale)) for scale in Scale}
-        steps = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-        moves = {name: (lambda step=step: self._move_cursor(*step)) for name, step in steps.items()}
         return {
             **commands,
-            **levels,
-            **scales,
-            **moves,
+            **self.looking.slots(),
             **self.charge.slots(),
-            "labels": lambda: self._set_options(
-                replace(self._options, show_labels=not self._options.show_labels)
-            ),
-            "outlines": lambda: self._set_options(
-                replace(self._options, show_outlines=not self._options.show_outlines)
-            ),
-            "blend": lambda: self._set_options(
-                replace(self._options, blends_bright_field=not self._options.blends_bright_field)
-            ),
-            "pin": lambda: self.select(self._selection.toggled_pin()),
             "open": self.files.ask,
             "simulate": lambda: self.files.simulate(self._source.latest().status.listen),
-            "next": lambda: self._step_cluster(1),
-            "previous": lambda: self._step_cluster(-1),
-            "descend": lambda: self._select_relative(node_below),
-            "ascend": lambda: self._select_relative(node_above),
+            "focus_next": lambda: self._move_focus(True),
+            "focus_previous": lambda: self._move_focus(False),
+            "larger_text": lambda: self._scale_text(theme.font_scale() + FONT_STEP),
+            "smaller_text": lambda: self._scale_text(theme.font_scale() - FONT_STEP),
+            "normal_text": lambda: self._scale_text(1.0),
             "clear": self._clear,
             "table": lambda: self._set_table(not self.panes.table_switch.isChecked()),
             "maximise": lambda: self.panes.toggle_maximised(self.tools.pane_in_hand()),
@@ -377,50 +327,43 @@ class MainWindow(QtWidgets.QMainWindow):
             "quit": self._quit,
         }
 
+    def _give_keys(self) -> None:
+        """Keys of single panes, and the way of the keyboard from control to control."""
+        panes = self.panes
+        for pane, widgets in (
+            ("map", [panes.cluster_map.canvas, panes.tiles, panes.tree]),
+            ("pattern", [panes.pattern.canvas]),
+        ):
+            PaneKeys(widgets, [self._actions[spec.name] for spec in ACTIONS if spec.pane == pane])
+        panes.virtual.canvas_added.connect(lambda _: self._order_focus())
+        self._order_focus()
+
+    def _order_focus(self) -> None:
+        places = [self.header, self.banner, self.in_charge.line, self.charge.panel, *self.panes.in_reading_order]
+        stops = [stop for place in places for stop in focus_stops(place)]
+        for before, after in itertools.pairwise(stops):
+            self.setTabOrder(before, after)
+
+    def _move_focus(self, forward: bool) -> None:
+        self.focusNextPrevChild(forward)
+
+    def _scale_text(self, scale: float) -> None:
+        self.settings.set_font_percent(round(100 * scale))
+
     def _quit(self) -> None:
         self.close()
 
-    def _click_position(self, y: int, x: int, keep_single: bool) -> None:
-        """A click selects the cluster there; with Shift it pins the single pattern."""
-        if keep_single:
-            self.select(self._selection.with_pin((y, x)))
-            return
-        state = UiState(self._source.latest(), self._selection, self._options, self._memo)
-        node_id = node_at(state.clusters.label_map, (y, x))
-        self._toggle_node(node_id if node_id >= 0 else None)
-
-    def _click_momentum(self, y: int, x: int, _: bool) -> None:
-        node_id = momentum_node_at(self._source.latest(), y, x)
-        self.select(self._selection.toggled_momentum(node_id))
-
-    def _toggle_node(self, node_id: int | None) -> None:
-        self.select(self._selection.toggled_node(node_id))
-
-    def _move_cursor(self, step_y: int, step_x: int) -> None:
-        scan = self._source.latest().status.scan
-        if scan is None:
-            return
-        far = bool(QtWidgets.QApplication.keyboardModifiers() & QtCore.Qt.KeyboardModifier.ShiftModifier)
-        n_px = 10 if far else 1
-        self.select(self._selection.moved((n_px * step_y, n_px * step_x), scan.scan_shape))
-
-    def _clusters(self) -> Clusters:
-        return UiState(self._source.latest(), self._selection, self._options, self._memo).clusters
-
-    def _step_cluster(self, step: int) -> None:
-        self.select(self._selection.with_node(node_beside(self._clusters(), step)))
-
-    def _select_relative(self, find: Callable[[Clusters], int | None]) -> None:
-        node_id = find(self._clusters())
-        if node_id is not None:
-            self.select(self._selection.with_node(node_id))
-
     def _clear(self) -> None:
-        """What is being tried or asked goes first, then what is selected, then a large pane becomes small."""
-        if self.charge.escape():
+        """Calibration is left first, a job cancelled next, then goes what is tried, then what is selected."""
+        if self.charge.leave_calibration():
+            return
+        if self._actions["cancel"].isEnabled():
+            self._actions["cancel"].trigger()
+            self.charge.escape()
+        elif self.charge.escape():
             self.refresh()
-        elif not self._selection.is_empty:
-            self.select(self._selection.cleared())
+        elif not self.selection.is_empty:
+            self.select(self.selection.cleared())
         elif self.panes.is_maximised:
             self.panes.restore_sizes()
             self._redraw()
@@ -458,13 +401,6 @@ class MainWindow(QtWidgets.QMainWindow):
         for path in dropped_files(a0):
             self.files.open(path)
         self.tick()
-
-    def _set_scale(self, scale: Scale) -> None:
-        self._set_options(replace(self._options, scale=scale))
-
-    def _set_options(self, options: ViewOptions) -> None:
-        self._options = options
-        self.refresh()
 
     def _dismiss(self, key: str) -> None:
         self._dismissed |= {key}

@@ -149,6 +149,7 @@ class Panes(QtWidgets.QSplitter):
             "log": self.log,
         }
         self.tabs = QtWidgets.QTabWidget()
+        self.tabs.tabBar().setAccessibleName(texts.TABS_NAME)
         self.tab_panes = {}
         for name, content in contents.items():
             pane = Pane(texts.TABS[name], content)
@@ -206,6 +207,11 @@ class Panes(QtWidgets.QSplitter):
             button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
             buttons.append(button)
         self.tree_pane.set_tools(buttons)
+
+    @property
+    def in_reading_order(self) -> list[QtWidgets.QWidget]:
+        """Places from the upper left to the lower right, as the keyboard goes through them."""
+        return [place for column in self._columns for place in _children(column)]
 
     def show_tab(self, name: str) -> None:
         """Bring a tab to the front."""

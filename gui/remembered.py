@@ -45,6 +45,11 @@ class Remembered:
         self._settings.sync()
 
     @property
+    def font_scale(self) -> float:
+        """The chosen size of all words, in normal ones."""
+        return self.store.window.font_percent / 100
+
+    @property
     def recent(self) -> tuple[Path, ...]:
         """Files that were opened, newest first; those that are gone are left out."""
         value = self._settings.value("recent") or []

@@ -84,6 +84,18 @@ class SettingsPage:
             theme.switch(app, chosen)
             self._look_changed()
 
+    def set_font_percent(self, percent: int) -> None:
+        """Put another size of all words in force, and keep it."""
+        app = QtWidgets.QApplication.instance()
+        if not isinstance(app, QtWidgets.QApplication):
+            return
+        percent = round(100 * theme.set_font_scale(app, percent / 100))
+        if percent != self._store.window.font_percent:
+            self._store.keep_window(self._store.window.model_copy(update={"font_percent": percent}))
+        if self._dialog is not None:
+            self._dialog.window_form.set_text("font_percent", str(percent))
+        self._look_changed()
+
     def _made(self) -> SettingsDialog:
         store = self._store
         self._window_fields, self._analysis_fields = form_fields(store.window), form_fields(store.analysis)
@@ -126,11 +138,14 @@ class SettingsPage:
             self._refuse(dialog.analysis_form, self._analysis_fields, error)
             return
         is_other_look = window.theme != store.window.theme
+        is_other_size = window.font_percent != store.window.font_percent
         store.keep_window(window)
         if analysis != store.analysis:
             store.keep_analysis(analysis)
         if is_other_look:
             self.set_theme(theme.Theme(window.theme))
+        if is_other_size:
+            self.set_font_percent(window.font_percent)
         dialog.say(" ".join(self.problems()) or texts.SETTINGS_KEPT)
 
     def _refuse(self, form: SettingsForm, fields: tuple[FormField, ...], error: SettingsError) -> None:

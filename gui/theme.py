@@ -85,8 +85,21 @@ def look() -> Look:
 
 AMBER_MARK = "#F0B040"
 """Over images, which are dark in every theme."""
-FONT_PX = 13
-SMALL_PX = 12
+FONT_PX, SMALL_PX = 13, 12
+FONT_SCALES = (0.8, 2.0)
+"""Smallest and largest size of all words, in normal ones."""
+_font_scale = [1.0]
+
+
+def scaled_px(size: float) -> int:
+    """A length that belongs to words, as it is at the chosen size of them."""
+    return round(size * _font_scale[0])
+
+
+def font_scale() -> float:
+    """The chosen size of all words, in normal ones."""
+    return _font_scale[0]
+
 
 PILL_COLOURS: dict[Phase, str] = {
     Phase.CONNECTING: "#565C66",
@@ -114,20 +127,20 @@ def severity_colour(severity: Severity) -> str:
 def style_sheet(now: Look) -> str:
     """The look as Qt's style sheet."""
     return f"""
-* {{ font-size: {FONT_PX}px; }}
+* {{ font-size: {scaled_px(FONT_PX)}px; }}
 QWidget {{ color: {now.text}; }}
 QMainWindow, QDialog {{ background: {now.window}; }}
 QFrame#pane {{ background: {now.panel}; border: 1px solid {now.line}; border-radius: 4px; }}
 QLabel#title {{ font-weight: 600; }}
-QLabel#note, QLabel#sentence {{ color: {now.text_dim}; font-size: {SMALL_PX}px; }}
-QLabel#tag {{ color: {now.amber}; font-size: {SMALL_PX}px; border: 1px solid {now.amber}; }}
+QLabel#note, QLabel#sentence {{ color: {now.text_dim}; font-size: {scaled_px(SMALL_PX)}px; }}
+QLabel#tag {{ color: {now.amber}; font-size: {scaled_px(SMALL_PX)}px; border: 1px solid {now.amber}; }}
 QLabel#tag {{ border-radius: 3px; padding: 0 5px; }}
 QLabel#message {{ color: {now.text_dim}; }}
 QPushButton, QToolButton {{ background: {now.button}; border: 1px solid {now.edge}; border-radius: 4px; }}
 QPushButton {{ padding: 4px 11px; }}
 QToolButton {{ padding: 2px 7px; }}
-QToolButton#corner {{ padding: 0px 6px; font-size: {SMALL_PX}px; }}
-QToolButton#compact, QDoubleSpinBox {{ padding: 1px 4px; font-size: {SMALL_PX}px; }}
+QToolButton#corner {{ padding: 0px 6px; font-size: {scaled_px(SMALL_PX)}px; }}
+QToolButton#compact, QDoubleSpinBox {{ padding: 1px 4px; font-size: {scaled_px(SMALL_PX)}px; }}
 QDoubleSpinBox {{ border: 1px solid {now.edge}; border-radius: 3px; background: {now.panel}; }}
 QPushButton:hover, QToolButton:hover {{ background: {now.hover}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {now.curve}; }}
@@ -139,7 +152,7 @@ QProgressBar {{ text-align: center; color: {now.text}; }}
 QProgressBar::chunk {{ background: {now.chunk}; border-radius: 3px; }}
 QTabWidget::pane {{ border: 1px solid {now.line}; background: {now.panel}; top: -1px; }}
 QTabBar::tab {{ background: {now.raised}; border: 1px solid {now.line}; padding: 4px 6px; }}
-QTabBar::tab {{ color: {now.text_dim}; font-size: {SMALL_PX}px; }}
+QTabBar::tab {{ color: {now.text_dim}; font-size: {scaled_px(SMALL_PX)}px; }}
 QTabBar::tab:selected {{ background: {now.panel}; color: {now.text}; border-bottom-color: {now.panel}; }}
 QTabBar::tab:focus {{ border-color: {now.curve}; }}
 QSplitter::handle {{ background: {now.window}; }}
@@ -172,6 +185,14 @@ def enable_high_dpi() -> None:
     QtGui.QGuiApplication.setHighDpiScaleFactorRoundingPolicy(policy)
 
 
+def set_font_scale(app: QtWidgets.QApplication, scale: float) -> float:
+    """Make all words larger or smaller. Returns the scale."""
+    _font_scale[0] = min(max(round(scale, 2), FONT_SCALES[0]), FONT_SCALES[1])
+    app.setStyleSheet(style_sheet(look()))
+    follow_all(app)
+    return _font_scale[0]
+
+
 def system_is_light(app: QtWidgets.QApplication) -> bool:
     """Whether the colours of the system, as far as Qt knows them, are light ones."""
     app.setPalette(QtGui.QPalette())  # takes ours away: what is left is the system's
@@ -181,6 +202,11 @@ def system_is_light(app: QtWidgets.QApplication) -> bool:
 def switch(app: QtWidgets.QApplication, chosen: Theme) -> None:
     """Give another look to an application that has widgets already."""
     apply(app, chosen)
+    follow_all(app)
+
+
+def follow_all(app: QtWidgets.QApplication) -> None:
+    """Let every widget that keeps colours or sizes of its own take those in use."""
     for widget in app.allWidgets():
         follow = getattr(widget, "follow_look", None)
         if follow is not None:

@@ -57,20 +57,22 @@ def symmetric_levels(values: NDArray[Any]) -> tuple[float, float]:
     return -reach, reach
 
 
-def image_bytes(values: NDArray[Any], scale: Scale = Scale.LINEAR) -> NDArray[np.uint8]:
-    """An intensity image on the given scale, spread between its percentiles.
+def image_bytes(
+    values: NDArray[Any], scale: Scale = Scale.LINEAR, levels: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
+    """An intensity image on the given scale, spread between `levels`, or its percentiles where none are given.
 
     On the other scales what lies below zero (read-out noise) counts as zero. Every scale is monotonic, so
     its levels are those of the intensity, scaled.
     """
-    lower, upper = percentile_levels(values)
+    lower, upper = levels or percentile_levels(values)
     if scale is Scale.LINEAR:
         return to_bytes(values, lower, upper)
     positive = np.maximum(np.asarray(values, dtype=np.float32), np.float32(0.0))
-    levels = np.array([max(lower, 0.0), max(upper, 1e-12)], dtype=np.float32)
+    bounds = np.array([max(lower, 0.0), max(upper, 1e-12)], dtype=np.float32)
     if scale is Scale.LOG:
-        knee = levels[1] * np.float32(KNEE_SHARE)
-        scaled, ends = np.log1p(positive / knee), np.log1p(levels / knee)
+        knee = bounds[1] * np.float32(KNEE_SHARE)
+        scaled, ends = np.log1p(positive / knee), np.log1p(bounds / knee)
     else:
-        scaled, ends = np.sqrt(positive), np.sqrt(levels)
+        scaled, ends = np.sqrt(positive), np.sqrt(bounds)
     return to_bytes(scaled, float(ends[0]), float(max(ends[1], ends[0] + 1e-6)))

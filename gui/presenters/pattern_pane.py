@@ -10,7 +10,7 @@ from gui.presenters.charge import Draft, mask_answer, ring_of
 from gui.presenters.chart_panes import NO_DRAFT
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
-from gui.presenters.levels import image_bytes, symmetric_levels, to_bytes
+from gui.presenters.levels import image_bytes, percentile_levels, symmetric_levels, to_bytes
 from gui.presenters.memo import Memo
 from gui.presenters.numbers import count
 from gui.presenters.outlines import border_edges
@@ -33,21 +33,24 @@ def pattern_view(
 ) -> PatternView:
     """The pattern under the cursor, else the pinned one, else the mean of the selected cluster or scan."""
     key, values, title, message, centre_yx = _wanted_pattern(snapshot, selection, clusters)
-    image = None
+    image, levels = None, None
     if values is not None:
-        key = (key, options.scale)
-        image = memo.get("pattern", key, lambda: image_bytes(values, options.scale))
+        levels = options.kept_levels or memo.get("pattern levels", key, lambda: percentile_levels(values))
+        key = (key, options.scale, levels)
+        image = memo.get("pattern", key, lambda: image_bytes(values, options.scale, levels))
     circles = _circles(snapshot.status, centre_yx, draft) if image is not None else ()
     kept = _kept(snapshot, draft, memo) if image is not None and centre_yx is None else None
     scale = detector_scale(snapshot.status)
     note = "" if scale.unit == "px" or image is None else f"{scale.per_px:.3g} {scale.unit}/px"
     if note and snapshot.status.calibration.q_source == "nominal":
         note += " (nominal)"
+    if options.kept_levels is not None and image is not None:
+        note = f"{note} · {texts.KEPT_LEVELS}" if note else texts.KEPT_LEVELS
     picture = ImageView(key, image, title, note, message if image is None else "", scale)
     compared, difference = _comparison(snapshot, selection, options, (key, values), memo)
     return PatternView(
         picture, circles, options.scale, _momentum_outline(snapshot, selection, memo), compared, difference,
-        kept,
+        kept, levels,
     )  # fmt: skip
 
 
@@ -76,8 +79,8 @@ def _comparison(
     if second is None:
         return ImageView(None, None, title, message=texts.IMAGE_EMPTY, scale=scale), None
     values = second
-    key = ("compared", key, options.scale)
-    image = memo.get("compared pattern", key, lambda: image_bytes(values, options.scale))
+    key = ("compared", key, options.scale, options.kept_levels)
+    image = memo.get("compared pattern", key, lambda: image_bytes(values, options.scale, options.kept_levels))
     compared = ImageView(key, image, title, scale=scale)
     first_key, first = shown
     if first is None or first.shape != values.shape:

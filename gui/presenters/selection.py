@@ -106,6 +106,14 @@ class Selection:
         return replace(self, momentum_id=None if node_id == self.momentum_id else node_id)
 
     @property
+    def region_is_rectangle(self) -> bool:
+        """Whether all of the rectangle around what is marked is marked."""
+        if self.region is None or self.roi is None:
+            return False
+        y0, y1, x0, x1 = self.roi
+        return bool(self.region[y0:y1, x0:x1].all())
+
+    @property
     def parts(self) -> dict[Selected, Any]:
         """What is selected of each kind; kinds of which nothing is are left out."""
         parts = {

@@ -26,6 +26,11 @@ class Action(Protocol):
         """Keys at first."""
         ...
 
+    @property
+    def pane(self) -> str:
+        """Where alone they count; "" for everywhere."""
+        ...
+
 
 def keys_of(actions: Sequence[Action], changed: Mapping[str, Sequence[str]]) -> tuple[Keys, tuple[str, ...]]:
     """The keys in force, and a sentence for every change that is passed over: unknown action, or a key taken twice."""
@@ -50,7 +55,8 @@ def with_key(actions: Sequence[Action], keys: Keys, name: str, key: str) -> Keys
     by_name = {action.name: action for action in actions}
     wanted = _with_twin(by_name[name], normal(key))
     for other, taken in keys.items():
-        if other == name:
+        # In a pane its own keys go before those of the window.
+        if other == name or by_name[other].pane != by_name[name].pane:
             continue
         for key in wanted:
             if key.lower() not in {normal(entry).lower() for entry in taken}:

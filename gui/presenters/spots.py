@@ -13,6 +13,8 @@ from streamer.wire.control import NamedArray
 
 REGION_SLOT, VIRTUAL_SLOT = "region", "virtual "
 VIRTUAL_NAMES = "spot"
+FAR = 5
+"""So many px a detector goes with Shift."""
 
 
 def region_request(region: NDArray[np.bool_], key: Hashable) -> Request:
@@ -46,6 +48,15 @@ def free_name(status: EngineStatus) -> str:
     """A name for the next virtual detector."""
     taken = status.manual.get("virtual") or {}
     return next(name for name in (f"{VIRTUAL_NAMES}_{n}" for n in range(1, 1000)) if name not in taken)
+
+
+def moved_spot(status: EngineStatus, step_y: int, step_x: int, n_px: int) -> Request | None:
+    """What moves the newest virtual detector; None where there is none."""
+    name, detector = next(reversed((status.manual.get("virtual") or {}).items()), ("", None))
+    if detector is None:
+        return None
+    moved = [[round(y + n_px * step_y, 1), round(x + n_px * step_x, 1)] for y, x in detector["spots_yx"]]
+    return Request("set", {"name": "virtual", "value": {name: {**detector, "spots_yx": moved}}})
 
 
 def detector_mask(detector: dict[str, Any], detector_shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gui.presenters import texts
+from gui.presenters.selection import Selection
 from gui.presenters.snapshot import Request, Snapshot
 from gui.presenters.status import EngineStatus
 from gui.presenters.tree_layout import branch_of, visible
@@ -25,6 +26,7 @@ class PromptKind(StrEnum):
     RENAME = "rename"
     MOVE = "move"
     LOCATE = "locate"
+    REGION = "region"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Prompt:
     choices: tuple[str, ...] = ()
     number: int | None = None
     text: str | None = None
+    roi: tuple[int, int, int, int] | None = None
 
 
 def prompt_for(
@@ -91,8 +94,23 @@ def drop_prompt(snapshot: Snapshot, dragged_id: int, onto_id: int) -> Prompt | N
     return Prompt(PromptKind.MOVE, dragged.name, question, (onto.name,))
 
 
+def region_prompt(selection: Selection) -> Prompt | None:
+    """An analysis takes rectangles: before one around a free line, what else it takes in is said."""
+    roi, region = selection.roi, selection.region
+    if roi is None or region is None:
+        return None
+    return Prompt(PromptKind.REGION, "", texts.region_question(roi, int(region.sum())), roi=roi)
+
+
+def region_request(roi: tuple[int, int, int, int]) -> Request:
+    """An analysis of this rectangle alone."""
+    return Request("analyze", {"roi": list(roi)})
+
+
 def prompt_request(prompt: Prompt, answer: Any) -> Request | None:
     """The request that an answer makes; None for an answer that is none."""
+    if prompt.kind is PromptKind.REGION:
+        return None if prompt.roi is None else region_request(prompt.roi)
     if answer in ("", None) and prompt.kind is not PromptKind.RENAME:
         return None
     match prompt.kind:

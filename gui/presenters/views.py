@@ -168,6 +168,7 @@ class PatternView:
     compared: ImageView | None = None
     difference: ImageView | None = None
     kept: KeptPixels | None = None
+    levels: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class WindowSettings(BaseModel):
 
     theme: Literal["dark", "light", "system"] = "dark"
     """Colours: dark, light, or as the system has them, followed where Qt is told of a change."""
+    font_percent: Annotated[int, Field(ge=80, le=200)] = 100
+    """Size of all words in percent: 80 to 200."""
     name: Annotated[str, Field(max_length=64)] = ""
     """Name that other windows on the same engine see; empty: user and computer."""
     listen: str = ""
@@ -40,6 +42,7 @@ class WindowSettings(BaseModel):
 
 WHEN: dict[str, When] = {
     "theme": When.NOW,
+    "font_percent": When.NOW,
     "name": When.NEXT_WINDOW,
     "listen": When.NEXT_MONITOR,
     "record_dir": When.NEXT_MONITOR,

@@ -32,6 +32,7 @@ class Chart(QtWidgets.QWidget):
         self.plot.hideButtons()
         self.plot.getViewBox().disableAutoRange()
         self._axes = {self.plot.getAxis(side): text for side, text in (("bottom", axis_x), ("left", axis_y))}
+        self.plot.setAccessibleName(name)
         Chart.follow_look(self)
         self._message = QtWidgets.QLabel()
         self._message.setObjectName("message")
@@ -262,14 +263,16 @@ def prepare_axis(axis: pg.AxisItem, text: str) -> None:
     """Label an axis without SI prefixes ("ma.u."), in the small font; the same width for all left axes."""
     axis.enableAutoSIPrefix(False)
     font = QtGui.QFont()
-    font.setPixelSize(theme.SMALL_PX)
+    font.setPixelSize(theme.scaled_px(theme.SMALL_PX))
     axis.setTickFont(font)
     axis.setTextPen(theme.look().text_dim)
     axis.setPen(theme.look().line)
     if text:
-        axis.setLabel(text, **{"font-size": f"{theme.SMALL_PX}px", "color": theme.look().text_dim})
+        axis.setLabel(
+            text, **{"font-size": f"{theme.scaled_px(theme.SMALL_PX)}px", "color": theme.look().text_dim}
+        )
     if axis.orientation == "left":
-        axis.setWidth(58)
+        axis.setWidth(theme.scaled_px(58))
 
 
 def _pen(colour: str) -> dict[str, str | int]:

@@ -29,6 +29,7 @@ class HierarchyTree(QtWidgets.QWidget):
         super().__init__()
         self.setAccessibleName(name)
         self.setMinimumSize(160, 64)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._view = TreeView()
         self._pressed: int | None = None
 
@@ -51,7 +52,7 @@ class HierarchyTree(QtWidgets.QWidget):
 
     def _place(self, x: float, y: float) -> QtCore.QPointF:
         width = self.width() - 2 * MARGIN_X
-        height = self.height() - MARGIN_TOP - MARGIN_BOTTOM
+        height = self.height() - MARGIN_TOP - theme.scaled_px(MARGIN_BOTTOM)
         return QtCore.QPointF(MARGIN_X + x * width, MARGIN_TOP + y * height)
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
@@ -84,6 +85,9 @@ class HierarchyTree(QtWidgets.QWidget):
         if not self._view.nodes:
             painter.setPen(QtGui.QColor(theme.look().text_dim))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self._view.message)
+        if self.hasFocus():
+            painter.setPen(QtGui.QColor(theme.look().curve))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         self._paint_cut(painter)
         for node in self._view.nodes:
             self._paint_branch(painter, node)
@@ -104,7 +108,8 @@ class HierarchyTree(QtWidgets.QWidget):
             return
         child, parent = self._place(node.x, node.y), self._place(*node.parent_xy)
         # The branch begins below the parent's caption, so that no line runs through text.
-        room = CAPTION_PX if self._row_height() > 2 * RADIUS + CAPTION_PX + 8 else CAPTION_PX / 2
+        caption = theme.scaled_px(CAPTION_PX)
+        room = caption if self._row_height() > 2 * RADIUS + caption + 8 else caption / 2
         start_y = min(parent.y() + RADIUS + room, child.y() - RADIUS - 8)
         step_y = (start_y + child.y() - RADIUS) / 2
         lit = node.emphasis in (Emphasis.SELECTED, Emphasis.HOVERED)
@@ -134,13 +139,13 @@ class HierarchyTree(QtWidgets.QWidget):
 
     def _paint_caption(self, painter: QtGui.QPainter, node: TreeNodeView, centre: QtCore.QPointF) -> None:
         font = self.font()
-        font.setPixelSize(theme.SMALL_PX)
+        font.setPixelSize(theme.scaled_px(theme.SMALL_PX))
         font.setBold(True)
         painter.setFont(font)
         metrics = QtGui.QFontMetrics(font)
         width = self._room(node)
         if QtGui.QFontMetrics(font).horizontalAdvance(node.name) > width:
-            font.setPixelSize(TIGHT_PX)
+            font.setPixelSize(theme.scaled_px(TIGHT_PX))
             painter.setFont(font)
             metrics = QtGui.QFontMetrics(font)
         height = metrics.height()
@@ -170,7 +175,7 @@ class HierarchyTree(QtWidgets.QWidget):
         """Distance between two levels in pixels."""
         heights = sorted({node.y for node in self._view.nodes})
         steps = [after - before for before, after in itertools.pairwise(heights)]
-        return min(steps, default=1.0) * (self.height() - MARGIN_TOP - MARGIN_BOTTOM)
+        return min(steps, default=1.0) * (self.height() - MARGIN_TOP - theme.scaled_px(MARGIN_BOTTOM))
 
     def _room(self, node: TreeNodeView) -> float:
         """Width for a caption: the distance to the nearest node at the same height."""

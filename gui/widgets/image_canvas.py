@@ -231,6 +231,14 @@ class ImageCanvas(pg.GraphicsView):
         if getattr(self, "_shows_all", False):
             self.show_all()
 
+    def changeEvent(self, event: QtCore.QEvent) -> None:
+        """Words over the image follow the font."""
+        super().changeEvent(event)
+        if event.type() in (QtCore.QEvent.Type.FontChange, QtCore.QEvent.Type.StyleChange) and hasattr(
+            self, "_layer"
+        ):
+            self._change()
+
     def _report_hover(self, pixel: tuple[int, int] | None) -> None:
         if pixel != self._hover:
             self._hover = pixel

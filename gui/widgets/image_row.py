@@ -41,6 +41,7 @@ class ImageRow(QtWidgets.QWidget):
 
     def _add(self, name: str) -> None:
         canvas = ImageCanvas(name, self._colours)
+        canvas.setParent(self)
         self.canvases.append(canvas)
         self._titles.append(ElidedLabel("note"))
         self.canvas_added.emit(canvas)
@@ -50,7 +51,7 @@ class ImageRow(QtWidgets.QWidget):
         for index, (canvas, title) in enumerate(zip(self.canvases, self._titles, strict=True)):
             canvas.setVisible(index < n_shown)
             title.setVisible(index < n_shown)
-            if index < n_shown and (columns != self._columns or canvas.parent() is not self):
+            if index < n_shown and (columns != self._columns or self._grid.indexOf(canvas) < 0):
                 row, column = divmod(index, columns)
                 self._grid.addWidget(title, 2 * row, column)
                 self._grid.addWidget(canvas, 2 * row + 1, column)

@@ -17,6 +17,7 @@ class KControls(QtWidgets.QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.lock = QtWidgets.QToolButton()
+        self.lock.setText(texts.LOCK_K)
         self.lock.setToolTip(texts.LOCK_K_TIP)
         self.apply = QtWidgets.QToolButton()
         self.apply.setText(texts.APPLY)

@@ -3,7 +3,7 @@
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui.presenters import texts
-from gui.presenters.tree_prompts import Prompt
+from gui.presenters.tree_prompts import Prompt, PromptKind
 from gui.widgets.typing_keys import TypingKeys
 
 MAX_NUMBER = 32
@@ -28,7 +28,11 @@ class PromptBar(QtWidgets.QFrame):
             QtWidgets.QLineEdit(),
             QtWidgets.QComboBox(),
         )
+        for field in (self.number, self.text, self.choice):
+            field.setAccessibleName(texts.ANSWER)
         self.number.setRange(1, MAX_NUMBER)
+        self.browse = QtWidgets.QPushButton(texts.BROWSE)
+        self.browse.clicked.connect(self._browse)
         self.apply = QtWidgets.QPushButton(texts.APPLY)
         self.leave = QtWidgets.QPushButton(texts.CANCEL_PROMPT)
         row = QtWidgets.QHBoxLayout(self)
@@ -38,16 +42,17 @@ class PromptBar(QtWidgets.QFrame):
         row.addWidget(self.text, 1)
         row.addWidget(self.choice, 1)
         row.addStretch()
+        row.addWidget(self.browse)
         row.addWidget(self.apply)
         row.addWidget(self.leave)
-        for button in (self.apply, self.leave):
+        for button in (self.browse, self.apply, self.leave):
             button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Fixed)
         self.text.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Fixed)
         self.apply.clicked.connect(self._answer)
         self.leave.clicked.connect(self.left)
         self.text.returnPressed.connect(self._answer)
         self.number.valueChanged.connect(lambda number: self.changed.emit(number))
-        self._typing = TypingKeys(self.number, self.text, self.choice, self.apply, self.leave)
+        self._typing = TypingKeys(self.number, self.text, self.choice, self.browse, self.apply, self.leave)
         self.hide()
 
     @property
@@ -65,6 +70,8 @@ class PromptBar(QtWidgets.QFrame):
             return
         self.question.setText(prompt.question)
         self.question.setAccessibleName(prompt.question)
+        self.question.setToolTip(prompt.question)
+        self.browse.setVisible(prompt.kind is PromptKind.LOCATE)
         fields = (
             (self.number, prompt.number is not None),
             (self.text, prompt.text is not None),
@@ -100,10 +107,20 @@ class PromptBar(QtWidgets.QFrame):
         if event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter):
             if self.leave.hasFocus():
                 self.left.emit()
+            elif self.browse.hasFocus():
+                self._browse()
             else:
                 self._answer()
         else:
             super().keyPressEvent(event)
+
+    def _browse(self) -> None:
+        """Choose the file beside the window; its path is then in the field."""
+        dialog = QtWidgets.QFileDialog(self, texts.LOCATE_QUESTION, self.text.text())
+        dialog.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setModal(False)
+        dialog.fileSelected.connect(self.text.setText)
+        dialog.show()
 
     def _answer(self) -> None:
         if self._prompt is not None:

@@ -70,7 +70,7 @@ class _Sheet(QtWidgets.QWidget):
         self._pictures, self._view = pictures, view
         columns = max(1, (self.width() + GAP_PX) // (SMALLEST_PX + GAP_PX))
         rows = -(-len(view.tiles) // columns)
-        self._caption_px = LINE_PX * (1 + any(tile.caption for tile in view.tiles)) + 4
+        self._caption_px = theme.scaled_px(LINE_PX) * (1 + any(tile.caption for tile in view.tiles)) + 4
         self.setMinimumHeight(rows * (SMALLEST_PX + self._caption_px + GAP_PX))
         self.update()
 
@@ -139,11 +139,12 @@ class _Sheet(QtWidgets.QWidget):
 
     def _paint_caption(self, painter: QtGui.QPainter, tile: TileView, rect: QtCore.QRectF) -> None:
         """Number and share in one line, the number of members below it, where they fit."""
-        line = QtCore.QRectF(rect.left() + 6, rect.bottom() - self._caption_px, rect.width() - 12, LINE_PX)
+        line_px = theme.scaled_px(LINE_PX)
+        line = QtCore.QRectF(rect.left() + 6, rect.bottom() - self._caption_px, rect.width() - 12, line_px)
         right = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
         left = int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         font = self.font()
-        font.setPixelSize(theme.SMALL_PX)
+        font.setPixelSize(theme.scaled_px(theme.SMALL_PX))
         font.setBold(True)
         painter.setFont(font)
         painter.setPen(QtGui.QColor(theme.look().text))
@@ -155,7 +156,7 @@ class _Sheet(QtWidgets.QWidget):
         caption = painter.fontMetrics().elidedText(
             tile.caption, Qt.TextElideMode.ElideRight, int(line.width())
         )
-        painter.drawText(line.translated(0, LINE_PX), left, caption)
+        painter.drawText(line.translated(0, line_px), left, caption)
 
     def mouseReleaseEvent(self, event: QtGui.QMouseEvent) -> None:
         """A click on a tile selects its cluster; with Ctrl it is compared."""

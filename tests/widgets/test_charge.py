@@ -6,6 +6,7 @@ from pyqtgraph.Qt import QtCore, QtGui, QtTest, QtWidgets
 
 from gui.presenters.snapshot import Request
 from gui.presenters.status import EngineStatus
+from gui.presenters.tree_prompts import PromptKind
 from streamer.look.palette import NOT_VISITED
 from streamer.wire.control import NamedArray
 from tests.widgets.fake_source import FakeSource
@@ -375,3 +376,65 @@ def test_the_wheel_changes_no_value_without_focus(window, source):
     QtWidgets.QApplication.sendEvent(box, event)
     assert box.value() == 18
     assert source.requests == []
+
+
+def test_a_lasso_is_analysed_as_its_rectangle_after_a_question_and_a_rectangle_at_once(window, source):
+    canvas = window.panes.cluster_map.canvas
+    box = np.zeros((48, 64), bool)
+    box[10:20, 30:42] = True
+    canvas.marked.emit(box)
+    QtTest.QTest.keyClick(window, Qt.Key.Key_F7)
+    assert asked(source, "analyze") == [{"roi": [10, 20, 30, 42]}]
+    lasso = box.copy()
+    lasso[10, 30] = False
+    canvas.marked.emit(lasso)
+    QtTest.QTest.keyClick(window, Qt.Key.Key_F7)
+    prompt = window.panes.hierarchy.prompt
+    assert len(asked(source, "analyze")) == 1
+    assert "rows 10–19, columns 30–41, 120 positions, of which 119 are marked" in prompt.question.text()
+    QtTest.QTest.mouseClick(prompt.apply, LEFT)
+    assert asked(source, "analyze")[1] == {"roi": [10, 20, 30, 42]}
+    assert window.charge.draft.prompt is None
+
+
+def test_the_newest_spot_is_moved_with_the_keys_of_the_detector(window, source):
+    spot = {"spots_yx": [[3.0, 20.0]], "radius_px": 5.0, "conjugate": True}
+    canvas = window.panes.pattern.canvas
+    assert not window.actions_by_name["spot_up"].isEnabled()
+    state_with(source, settings=settings_with(source, virtual={"spot_1": spot}))
+    window.tick()
+    canvas.setFocus()
+    QtTest.QTest.keyClick(canvas, Qt.Key.Key_W)
+    QtTest.QTest.keyClick(canvas, Qt.Key.Key_D, SHIFT)
+    moved = [params["value"]["spot_1"]["spots_yx"] for params in asked(source, "set")]
+    assert moved == [[[2.0, 20.0]], [[3.0, 25.0]]], (
+        "the second starts from what is set, which has not changed here"
+    )
+    assert window.panes.hierarchy.prompt.isHidden(), "S and A are the detector's here"
+
+
+def test_a_source_that_has_moved_is_looked_for_in_a_dialog(window, source):
+    state_with(source, source={"path": "/data/scan.h5", "is_there": False})
+    window.tick()
+    QtTest.QTest.keyClick(window, Qt.Key.Key_O, Qt.KeyboardModifiers(CTRL | SHIFT))
+    prompt = window.panes.hierarchy.prompt
+    assert prompt.text.text() == "/data/scan.h5"
+    QtTest.QTest.mouseClick(prompt.browse, LEFT)
+    dialog = prompt.findChild(QtWidgets.QFileDialog)
+    assert not dialog.isModal()
+    dialog.fileSelected.emit("/elsewhere/scan.h5")
+    dialog.close()
+    QtTest.QTest.mouseClick(prompt.apply, LEFT)
+    assert asked(source, "locate") == [{"path": "/elsewhere/scan.h5"}]
+    window.charge.ask_for(PromptKind.SPLIT)
+    assert prompt.browse.isHidden()
+
+
+def test_escape_ends_previews_that_are_still_computed(window, source):
+    QtTest.QTest.keyClick(window, Qt.Key.Key_S)
+    source.change(n_waiting=2)
+    QtTest.QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert window.charge.draft.prompt is None
+    assert [request.slot for request in source.requests if request.method == "cancel"] == ["cancel"]
+    QtTest.QTest.keyClick(window, Qt.Key.Key_Escape)
+    assert len(asked(source, "cancel")) == 1

@@ -12,9 +12,11 @@ from gui import theme
 from gui.opening import FileOpener
 from gui.presenters import texts
 from gui.presenters.pane_data import hierarchy_csv, pane_arrays
+from gui.presenters.tree_prompts import PromptKind
 from gui.remembered import Remembered
 from gui.simulated_scan import SimulatedScan, Stage
 from gui.theme import Theme
+from gui.widgets.pane_keys import focus_stops
 from tests.widgets.fake_source import FakeSource
 from tests.widgets.mouse import LEFT, NONE
 
@@ -371,13 +373,36 @@ def test_the_button_of_the_first_scan_starts_one_where_that_is_possible(open_win
     assert not open_window(FakeSource("done"), can_simulate=True).panes.cluster_map.simulate.isVisible()
 
 
-def test_every_part_has_a_name_for_a_screen_reader(open_window, source):
-    window = open_window(source)
-    for kind in (QtWidgets.QAbstractButton, QtWidgets.QGraphicsView, QtWidgets.QTreeWidget):
-        for widget in window.findChildren(kind):
-            name = widget.accessibleName() or (widget.text() if hasattr(widget, "text") else "")
-            if widget.isVisible() and type(widget).__module__.startswith(("gui.", "PyQt5")):
-                inner = ("qt_", "ScrollLeftButton", "ScrollRightButton")
-                assert name or widget.objectName().startswith(inner), widget
+def name_of(widget):
+    """What a screen reader says."""
+    words = widget.text() if isinstance(widget, QtWidgets.QAbstractButton) else ""
+    return widget.accessibleName() or words
+
+
+@pytest.mark.parametrize("phase", ["waiting", "scanning", "done"])
+def test_everything_that_takes_the_keyboard_has_a_name_for_a_screen_reader(open_window, phase):
+    window = open_window(FakeSource(phase))
+    window.charge.ask_for(PromptKind.SPLIT)
+    window.charge.panel.show()
+    nameless = {type(stop).__name__ for stop in focus_stops(window) if not name_of(stop)}
+    assert nameless == set()
     for pane in window.panes.all_panes:
         assert pane.accessibleName()
+
+
+def test_the_keyboard_goes_through_the_window_in_reading_order(open_window, source):
+    window = open_window(source)
+    places = [window.header, window.banner, window.charge.panel, *window.panes.in_reading_order]
+    known = set(focus_stops(window))
+    first = focus_stops(window.header)[0]
+    chain, stop = [first], first.nextInFocusChain()
+    while stop is not first:
+        chain.append(stop)
+        stop = stop.nextInFocusChain()
+    stops = [stop for stop in chain if stop in known]
+    order = [
+        next(i for i, place in enumerate(places) if place.isAncestorOf(stop) or place is stop)
+        for stop in stops
+    ]
+    assert order == sorted(order)
+    assert set(order) >= {0, 1, *range(3, len(places))}

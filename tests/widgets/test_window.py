@@ -263,7 +263,7 @@ def test_f1_lists_every_action_with_its_key(open_window, source):
     listed = {
         dialog.table.item(row, 0).text(): dialog.table.item(row, 1).text() for row in range(len(ACTIONS))
     }
-    assert listed["Esc"] == "Clear selection, pin, region and comparison; then leave a large pane"
+    assert listed["Esc"].startswith("Cancel what runs; then clear selection, pin, region and comparison")
     assert len(listed) == len(ACTIONS), "every action has its own keys"
     dialog.close()
 
@@ -298,24 +298,107 @@ def test_another_scan_starts_with_nothing_selected(open_window, source):
     assert source.asked[-1] is None
 
 
-KEYS_OF_ACTIONS = [(spec.name, key) for spec in ACTIONS for key in spec.keys]
+KEYS_OF_ACTIONS = [(spec.pane, spec.name, key) for spec in ACTIONS for key in spec.keys]
+
+
+def press(widget, key):
+    mask = int(Qt.KeyboardModifier.KeyboardModifierMask)
+    pressed = QtGui.QKeySequence(key)[0]
+    QtTest.QTest.keyClick(widget, Qt.Key(pressed & ~mask), Qt.KeyboardModifiers(pressed & mask))
 
 
 def test_every_key_triggers_its_action_and_no_other(open_window, source):
     window = open_window(source)
+    panes = window.panes
     seen = []
     for name, action in window.actions_by_name.items():
         action.setEnabled(True)
         action.triggered.disconnect()
         action.triggered.connect(lambda _=False, name=name: seen.append(name))
-    mask = int(Qt.KeyboardModifier.KeyboardModifierMask)
-    for _, key in KEYS_OF_ACTIONS:
-        pressed = QtGui.QKeySequence(key)[0]
-        QtTest.QTest.keyClick(window, Qt.Key(pressed & ~mask), Qt.KeyboardModifiers(pressed & mask))
-    assert seen == [name for name, _ in KEYS_OF_ACTIONS]
+    focused = {"": panes.rings.plot, "map": panes.cluster_map.canvas, "pattern": panes.pattern.canvas}
+    for pane, _, key in KEYS_OF_ACTIONS:
+        focused[pane].setFocus()
+        press(focused[pane], key)
+    assert seen == [name for _, name, _ in KEYS_OF_ACTIONS]
 
 
-def test_no_two_actions_share_a_key_and_every_one_has_words():
-    keys = [QtGui.QKeySequence(key).toString() for _, key in KEYS_OF_ACTIONS]
+def test_no_two_actions_share_a_key_in_a_pane_and_every_one_has_words():
+    keys = [(pane, QtGui.QKeySequence(key).toString()) for pane, _, key in KEYS_OF_ACTIONS]
     assert len(keys) == len(set(keys))
     assert all(spec.text and spec.tip and spec.keys for spec in ACTIONS)
+
+
+@pytest.mark.parametrize("pane", ["cluster_map", "tiles", "tree"])
+def test_tab_walks_through_clusters_where_clusters_are_and_ctrl_tab_leaves(open_window, source, pane):
+    window = open_window(source)
+    widget = getattr(window.panes, pane)
+    widget = getattr(widget, "canvas", widget)
+    widget.setFocus()
+    seen = []
+    for key in ("Tab", "Tab", "Shift+Tab"):
+        press(widget, key)
+        seen.append(window.selection.node_id)
+    assert seen == [4, 5, 4]
+    assert QtWidgets.QApplication.focusWidget() is widget
+    press(widget, "Ctrl+Tab")
+    assert QtWidgets.QApplication.focusWidget() is not widget
+
+
+def test_letters_move_the_cursor_on_the_map_and_mean_what_they_do_elsewhere(open_window, source):
+    window = open_window(source)
+    canvas = window.panes.cluster_map.canvas
+    canvas.setFocus()
+    window.select(window.selection.with_pin((9, 13)))
+    press(canvas, "N")
+    for key in ("I", "L", "K", "K", "Shift+L", "J"):
+        press(canvas, key)
+    assert window.selection.pinned_yx == (10, 23)
+    assert window.options.scale is Scale.LINEAR
+    other = window.panes.pattern.canvas
+    other.setFocus()
+    press(other, "L")
+    assert window.options.scale is Scale.LOG
+    assert window.selection.pinned_yx == (10, 23)
+
+
+def test_the_brightness_of_a_pattern_is_kept_and_let_go(open_window, source):
+    window = open_window(source)
+    window.select(window.selection.with_pin((9, 13)))
+    own = window.state().pattern.levels
+    press(window, "A")
+    assert window.options.kept_levels == own
+    assert window.panes.pattern.note.endswith("brightness kept")
+    window.select(window.selection.with_node(8).with_pin(None))
+    kept = window.panes.pattern.canvas.shown_image.copy()
+    press(window, "Shift+A")
+    assert window.options.kept_levels is None
+    assert (window.panes.pattern.canvas.shown_image != kept).any()
+
+
+@pytest.mark.parametrize(("phase", "commands"), [("analysing", ["cancel"]), ("done", [])])
+def test_escape_cancels_what_runs_before_it_clears(open_window, phase, commands):
+    source = FakeSource(phase)
+    window = open_window(source)
+    window.select(window.selection.with_node(8))
+    press(window, "Esc")
+    assert source.commands == commands
+    assert window.selection.node_id == (8 if commands else None)
+
+
+def test_words_become_larger_and_smaller_everywhere_and_it_is_remembered(open_window, source, remembered):
+    window = open_window(source, (1366, 768), remembered)
+    pill, before = window.header.pill, window.header.pill.fontMetrics().height()
+    canvas = window.panes.cluster_map.canvas
+    picture = canvas.grab().toImage()
+    for _ in range(5):
+        press(window, "Ctrl++")
+    assert remembered.font_scale == 1.5
+    assert pill.fontMetrics().height() >= 1.4 * before
+    assert canvas.grab().toImage() != picture, "numbers on the map are larger"
+    assert window.errors.newest() is None
+    for _ in range(20):
+        press(window, "Ctrl+-")
+    assert remembered.font_scale == 0.8
+    press(window, "Ctrl+0")
+    assert remembered.font_scale == 1.0
+    assert pill.fontMetrics().height() == before

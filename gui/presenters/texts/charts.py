@@ -45,7 +45,7 @@ def elbow_note(node: ClusterNode) -> str:
 
 THRESHOLD_REFUSED = "The threshold lies between 0 and 100 %."
 BACK_TO_AUTO = "↺ auto"
-BACK_TO_AUTO_TIP = "Give ring and threshold back to the automatic choice (Ctrl+0)"
+BACK_TO_AUTO_TIP = "Give ring and threshold back to the automatic choice (Ctrl+R)"
 SHOW_MASK = "Mask"
 SHOW_MASK_TIP = "Paint the feature pixels over the pattern"
 INNER, OUTER, THRESHOLD = "inner", "outer", "threshold"

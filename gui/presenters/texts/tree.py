@@ -19,6 +19,16 @@ MERGE = "Merge"
 LOCATE_QUESTION = "Where is the source of this result now?"
 
 
+def region_question(roi: tuple[int, int, int, int], n_marked: int) -> str:
+    """That the rectangle around a free line is analysed."""
+    y0, y1, x0, x1 = roi
+    n_inside = (y1 - y0) * (x1 - x0)
+    return (
+        f"An analysis takes a rectangle: rows {y0}–{y1 - 1}, columns {x0}–{x1 - 1}, {count(n_inside)} positions, "
+        f"of which {count(n_marked)} are marked. Analyse it?"
+    )
+
+
 def split_question(node: ClusterNode) -> str:
     """Into how many."""
     what = "the whole scan" if node.level == 0 else f"cluster {node_label(node)}"

@@ -36,6 +36,7 @@ SIMULATE_STAGES = {
     "ended": "Try with a simulated scan",
     "failed": "The simulated scan failed. Try again",
 }
+TABS_NAME = "Curves and tables"
 KEYS_TITLE = "Keys"
 KEYS_COLUMNS = ["Key", "What it does"]
 
@@ -48,6 +49,8 @@ def cannot_open(path: PurePath) -> str:
     )
 
 
+ANSWER = "Answer"
+BROWSE = "Browse…"
 APPLY, CANCEL_PROMPT = "Apply", "Leave"
 CALIBRATION_TITLE = "Calibration: what is measured wins over what the file says"
 

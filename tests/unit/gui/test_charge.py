@@ -119,7 +119,10 @@ def test_a_drafted_k_shows_its_node_even_without_a_curve():
 
 @pytest.mark.parametrize("kind", list(PromptKind))
 def test_every_prompt_has_a_question_and_makes_its_request(kind):
-    prompt = tree_prompts.prompt_for(kind, snapshot_in(), 7, None)
+    if kind is PromptKind.REGION:
+        prompt = tree_prompts.region_prompt(Selection().with_region(np.eye(24, 32, dtype=bool)))
+    else:
+        prompt = tree_prompts.prompt_for(kind, snapshot_in(), 7, None)
     assert prompt is not None
     assert prompt.question
     answer = {PromptKind.SPLIT: 3, PromptKind.RENAME: " x " * 40, PromptKind.LOCATE: "/a"}.get(
@@ -127,8 +130,10 @@ def test_every_prompt_has_a_question_and_makes_its_request(kind):
     )
     request = tree_prompts.prompt_request(prompt, answer)
     assert request is not None
-    assert request.method == kind.value
-    if kind is PromptKind.RENAME:
+    assert request.method == ("analyze" if kind is PromptKind.REGION else kind.value)
+    if kind is PromptKind.REGION:
+        assert request.params["roi"] == [0, 24, 0, 24]
+    elif kind is PromptKind.RENAME:
         assert len(request.params["title"]) == 60
     else:
         assert tree_prompts.prompt_request(prompt, "") is None
