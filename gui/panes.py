@@ -149,7 +149,8 @@ class Panes(QtWidgets.QSplitter):
             "log": self.log,
         }
         self.tabs = QtWidgets.QTabWidget()
-        self.tabs.tabBar().setAccessibleName(texts.TABS_NAME)
+        if (bar := self.tabs.tabBar()) is not None:
+            bar.setAccessibleName(texts.TABS_NAME)
         self.tab_panes = {}
         for name, content in contents.items():
             pane = Pane(texts.TABS[name], content)

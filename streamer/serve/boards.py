@@ -10,7 +10,7 @@ from streamer.analysis.editing import EditSession
 from streamer.analysis.result_file import AnalysisResult
 from streamer.formats.recording import RecordingReader
 from streamer.live.snapshot import LiveSnapshot
-from streamer.model import ClusterNode, ScanInfo
+from streamer.model import Calibration, ClusterNode
 from streamer.wire.control import NamedArray
 
 _RESULT_ARRAYS = {
@@ -46,7 +46,7 @@ def snapshot_of_result(
         "momentum_images": {"ids": [node.id for node in result.momentum_nodes]},
         "lattice_rotation_rad": {"is_hexagonal": bool(lattice.get("is_hexagonal", False))},
         "lattice_constant_nm": {
-            "q_per_px_inv_nm": ScanInfo.from_json(result.attrs["scan"]).calibration.q_per_px_inv_nm
+            "q_per_px_inv_nm": Calibration.from_json(result.attrs.get("calibration") or {}).q_per_px_inv_nm
         },
     }
     arrays = {
