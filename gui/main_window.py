@@ -339,7 +339,13 @@ class MainWindow(QtWidgets.QMainWindow):
         self._order_focus()
 
     def _order_focus(self) -> None:
-        places = [self.header, self.banner, self.in_charge.line, self.charge.panel, *self.panes.in_reading_order]
+        places = [
+            self.header,
+            self.banner,
+            self.in_charge.line,
+            self.charge.panel,
+            *self.panes.in_reading_order,
+        ]
         stops = [stop for place in places for stop in focus_stops(place)]
         for before, after in itertools.pairwise(stops):
             self.setTabOrder(before, after)

@@ -141,7 +141,8 @@ QPushButton {{ padding: 4px 11px; }}
 QToolButton {{ padding: 2px 7px; }}
 QToolButton#corner {{ padding: 0px 6px; font-size: {scaled_px(SMALL_PX)}px; }}
 QToolButton#compact, QDoubleSpinBox {{ padding: 1px 4px; font-size: {scaled_px(SMALL_PX)}px; }}
-QDoubleSpinBox {{ border: 1px solid {now.edge}; border-radius: 3px; background: {now.panel}; }}
+QSpinBox {{ padding: 1px 4px; }}
+QDoubleSpinBox, QSpinBox {{ border: 1px solid {now.edge}; border-radius: 3px; background: {now.panel}; }}
 QPushButton:hover, QToolButton:hover {{ background: {now.hover}; }}
 QPushButton:focus, QToolButton:focus {{ border-color: {now.curve}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {now.text_off}; background: {now.raised}; }}

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from gui.presenters import texts
 from gui.presenters.clusters import Clusters, rows_of_labels
-from gui.presenters.levels import Scale, image_bytes, percentile_levels
+from gui.presenters.levels import Scale, image_bytes, pattern_bytes, percentile_levels
 from gui.presenters.map_labels import Places, place_labels
 from gui.presenters.memo import Memo
+from gui.presenters.numbers import figure
 from gui.presenters.outlines import border_edges
 from gui.presenters.phase import Phase, phase_of
 from gui.presenters.selection import Selection, ViewOptions
@@ -147,7 +148,7 @@ def alignment_views(snapshot: Snapshot, selection: Selection, memo: Memo) -> tup
         image = memo.get(title, key, lambda values=values: image_bytes(values))
         spread = memo.get(f"{title} spread", key, lambda values=values: percentile_levels(values))
         view = scan_image(snapshot, selection, key, image, f"{title} (px)")
-        views.append(replace(view, ends=(f"{spread[0]:.3g}", f"{spread[1]:.3g}")))
+        views.append(replace(view, ends=(figure(spread[0]), figure(spread[1]))))
     return tuple(views)
 
 
@@ -177,7 +178,9 @@ def tiles_view(snapshot: Snapshot, options: ViewOptions, clusters: Clusters, mem
         key = (version, node.id, options.scale)
         image = None
         if values is not None:
-            image = memo.get(f"tile {node.id}", key, lambda values=values: image_bytes(values, options.scale))
+            image = memo.get(
+                f"tile {node.id}", key, lambda values=values: pattern_bytes(values, options.scale)
+            )
         tiles.append(
             TileView(
                 node_id=node.id,

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 LOW_PERCENT = 1.0
 HIGH_PERCENT = 99.8
+PATTERN_PERCENT = 99.5
+"""Of diffraction patterns: few pixels are the direct beam, and the spots around it are what one looks at."""
 MAX_SAMPLES = 4096
 KNEE_SHARE = 1e-3
 """The logarithm is straightened below this share of the upper level, so that read-out noise stays dark."""
@@ -37,6 +39,16 @@ def percentile_levels(
     ranks = [round((flat.size - 1) * percent / 100) for percent in (low, high)]
     lower, upper = (float(level) for level in np.partition(flat, ranks)[ranks])
     return lower, upper if upper > lower else lower + max(abs(lower) * 1e-6, 1e-6)
+
+
+def pattern_levels(values: NDArray[Any]) -> tuple[float, float]:
+    """Levels of a diffraction pattern: the direct beam may be over-exposed."""
+    return percentile_levels(values, high=PATTERN_PERCENT)
+
+
+def pattern_bytes(values: NDArray[Any], scale: Scale) -> NDArray[np.uint8]:
+    """A diffraction pattern on the given scale, between its levels."""
+    return image_bytes(values, scale, pattern_levels(values))
 
 
 def to_bytes(values: NDArray[Any], lower: float, upper: float) -> NDArray[np.uint8]:

@@ -11,6 +11,12 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", THIN_SPACE)
 
 
+def figure(value: float) -> str:
+    """Three digits that count, without powers of ten where people do not use them: "2 860", "0.042"."""
+    rounded = float(f"{value:.3g}")
+    return count(round(rounded)) if 1000 <= abs(rounded) < 1e9 else f"{rounded:.3g}"
+
+
 def percent(share: float) -> str:
     """0.43 as "43 %"; a small share that is not nothing never reads as 0 %."""
     if 0 < share < 0.005:

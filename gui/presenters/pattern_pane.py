@@ -10,9 +10,9 @@ from gui.presenters.charge import Draft, mask_answer, ring_of
 from gui.presenters.chart_panes import NO_DRAFT
 from gui.presenters.clusters import Clusters
 from gui.presenters.image_panes import cluster_patterns, detector_scale, scan_scale
-from gui.presenters.levels import image_bytes, percentile_levels, symmetric_levels, to_bytes
+from gui.presenters.levels import image_bytes, pattern_levels, symmetric_levels, to_bytes
 from gui.presenters.memo import Memo
-from gui.presenters.numbers import count
+from gui.presenters.numbers import count, figure
 from gui.presenters.outlines import border_edges
 from gui.presenters.selection import Selection, ViewOptions
 from gui.presenters.snapshot import Snapshot
@@ -35,7 +35,7 @@ def pattern_view(
     key, values, title, message, centre_yx = _wanted_pattern(snapshot, selection, clusters)
     image, levels = None, None
     if values is not None:
-        levels = options.kept_levels or memo.get("pattern levels", key, lambda: percentile_levels(values))
+        levels = options.kept_levels or memo.get("pattern levels", key, lambda: pattern_levels(values))
         key = (key, options.scale, levels)
         image = memo.get("pattern", key, lambda: image_bytes(values, options.scale, levels))
     circles = _circles(snapshot.status, centre_yx, draft) if image is not None else ()
@@ -73,14 +73,15 @@ def _comparison(
     elif node is not None:
         key = (snapshot.version("cluster_patterns"), node.id)
         second = cluster_patterns(snapshot).get(node.id)
-        title = f"{texts.COMPARED} · {texts.CLUSTER_PATTERN_TITLE} {texts.node_label(node)}"
+        title = f"{texts.COMPARED} · cluster {texts.node_label(node)}"
     else:
         return None, None
     if second is None:
         return ImageView(None, None, title, message=texts.IMAGE_EMPTY, scale=scale), None
     values = second
     key = ("compared", key, options.scale, options.kept_levels)
-    image = memo.get("compared pattern", key, lambda: image_bytes(values, options.scale, options.kept_levels))
+    levels = options.kept_levels or memo.get("compared levels", key, lambda: pattern_levels(values))
+    image = memo.get("compared pattern", key, lambda: image_bytes(values, options.scale, levels))
     compared = ImageView(key, image, title, scale=scale)
     first_key, first = shown
     if first is None or first.shape != values.shape:
@@ -89,7 +90,7 @@ def _comparison(
     difference = np.subtract(first, values, dtype=np.float32)
     lower, upper = memo.get("difference levels", both, lambda: symmetric_levels(difference))
     image = memo.get("difference", both, lambda: to_bytes(difference, lower, upper))
-    ends = f"{lower:.3g}", f"{upper:.3g}"
+    ends = figure(lower), figure(upper)
     return compared, ImageView(both, image, texts.DIFFERENCE, scale=scale, colours="CET-D1", ends=ends)
 
 

@@ -47,6 +47,8 @@ class Overlay:
         self.circles: tuple[Circle, ...] = ()
         self.newest_row: int | None = None
         self.is_hatched = False
+        self.words: list[QtCore.QRectF] = []
+        """Boxes of numbers, scale bar and colour bar, as they were drawn last: a crosshair runs under them."""
         self._outline: Outline | None = None
         self._outline_lines: list[QtCore.QLineF] = []
 
@@ -69,9 +71,9 @@ class Overlay:
         self._draw_circles(painter, image)
         painter.setClipping(False)
         boxes = self._label_boxes(image, painter.font())
-        self._draw_scale_bar(painter, image, boxes)
-        self._draw_ends(painter, image)
+        bars = (self._draw_scale_bar(painter, image, boxes), self._draw_ends(painter, image))
         self._draw_labels(painter, boxes)
+        self.words = [*boxes, *(bar for bar in bars if bar is not None)]
 
     def _draw_outline(self, painter: QtGui.QPainter, image: Placed) -> None:
         if not self._outline_lines:
@@ -142,12 +144,14 @@ class Overlay:
             boxes.append(box)
         return boxes
 
-    def _draw_scale_bar(self, painter: QtGui.QPainter, image: Placed, labels: list[QtCore.QRectF]) -> None:
+    def _draw_scale_bar(
+        self, painter: QtGui.QPainter, image: Placed, labels: list[QtCore.QRectF]
+    ) -> QtCore.QRectF | None:
         area = image.image_area
         zoom = image.screen_position(0, 1).x() - image.screen_position(0, 0).x()
         bar = scale_bar(self.scale, zoom, BAR_SHARE * area.width())
         if bar is None:
-            return
+            return None
         length, text = bar
         metrics = painter.fontMetrics()
         width = max(length, metrics.horizontalAdvance(text)) + 12
@@ -160,15 +164,16 @@ class Overlay:
         painter.drawText(box.adjusted(0, 1, 0, -8), int(Qt.AlignmentFlag.AlignCenter), text)
         line = QtCore.QRectF(box.center().x() - length / 2, box.bottom() - 6, length, 2)
         painter.fillRect(line, QtGui.QColor("white"))
+        return box
 
-    def _draw_ends(self, painter: QtGui.QPainter, image: Placed) -> None:
+    def _draw_ends(self, painter: QtGui.QPainter, image: Placed) -> QtCore.QRectF | None:
         """A colour bar in the upper left corner, with the values of its ends."""
         if self.ends is None:
-            return
+            return None
         metrics = painter.fontMetrics()
         area, height = image.image_area, 4 * metrics.height()
         if area.height() < 1.5 * height:
-            return
+            return None
         wide = max(metrics.horizontalAdvance(text) for text in self.ends)
         box = QtCore.QRectF(area.left() + 4, area.top() + 4, wide + 22, height + 8)
         painter.fillRect(box, QtGui.QColor(*GROUND))
@@ -184,15 +189,22 @@ class Overlay:
             self.ends, (Qt.AlignmentFlag.AlignBottom, Qt.AlignmentFlag.AlignTop), strict=True
         ):
             painter.drawText(words, int(side | Qt.AlignmentFlag.AlignLeft), text)
+        return box
 
 
-def draw_crosshair(painter: QtGui.QPainter, area: QtCore.QRectF, centre: QtCore.QPointF) -> None:
-    """Two lines through a point; a dark line beside each light one, so that it shows on every colour."""
+def draw_crosshair(painter: QtGui.QPainter, image: Placed, centre: QtCore.QPointF, overlay: Overlay) -> None:
+    """Two lines through a point, under the words; a dark line beside each light one shows on every colour."""
+    free = QtGui.QRegion(image.image_area.toAlignedRect())
+    for box in overlay.words:
+        free -= QtGui.QRegion(box.toAlignedRect())
+    painter.setClipRegion(free)
+    area = image.area
     x, y, width, height = round(centre.x()), round(centre.y()), round(area.width()), round(area.height())
     for offset, colour in ((1, QtGui.QColor(0, 0, 0, 150)), (0, QtGui.QColor(255, 255, 255, 220))):
         painter.setPen(QtGui.QPen(colour, 1))
         painter.drawLine(0, y + offset, width, y + offset)
         painter.drawLine(x + offset, 0, x + offset, height)
+    painter.setClipping(False)
 
 
 def _bold(font: QtGui.QFont) -> QtGui.QFont:

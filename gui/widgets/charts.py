@@ -15,6 +15,8 @@ from gui.widgets.ring_controls import RingControls
 from streamer.look.scale_bar import nice_length
 
 HISTORY_S = 120.0
+AXIS_ROOM_PX = 10
+"""Below a chart without numbers on its axis, so that the lowest number beside it is whole."""
 
 
 class Chart(QtWidgets.QWidget):
@@ -41,7 +43,9 @@ class Chart(QtWidgets.QWidget):
         column.setContentsMargins(2, 0, 6, 4)
         column.setSpacing(0)
         column.addWidget(self._note)
-        column.addWidget(self.plot, 1)
+        self.middle = QtWidgets.QHBoxLayout()
+        self.middle.addWidget(self.plot, 2)
+        column.addLayout(self.middle, 1)
         column.addWidget(self._message, 1)
 
     def set_message(self, message: str, note: str = "") -> None:
@@ -173,6 +177,7 @@ class ElbowChart(Chart):
         super().__init__(texts.TABS["elbow"], texts.AXIS_K, texts.AXIS_INERTIA)
         self._curve = self.plot.plot(symbol="o", symbolSize=6, symbolPen=None)
         self.controls = KControls()
+        self.middle.addWidget(self.controls.maps, 3)
         self.layout().addWidget(self.controls)
         self._chosen = pg.InfiniteLine(angle=90, movable=True)
         self._chosen.sigDragged.connect(self._drag_k)
@@ -229,6 +234,7 @@ class StreamChart(QtWidgets.QWidget):
         self._curves = (self._rate.plot.plot(), self._lag.plot.plot())
         self.follow_look()
         self._rate.plot.getAxis("bottom").setStyle(showValues=False)
+        self._rate.plot.getAxis("bottom").setHeight(AXIS_ROOM_PX)
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -254,9 +260,10 @@ class StreamChart(QtWidgets.QWidget):
             curve.setData(view.age_s, values)
             top = 1.1 * max(least, *values)
             step = nice_length(top)
-            ticks = [step * n for n in range(int(top / step) + 1)]
+            # One at the very top would be cut off.
+            ticks = [step * n for n in range(int(0.92 * top / step) + 1)]
             chart.plot.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])
-            chart.plot.setRange(xRange=(-HISTORY_S, 0), yRange=(0, top), padding=0.02)
+            chart.plot.setRange(xRange=(-HISTORY_S, 0), yRange=(-0.04 * top, top), padding=0.02)
 
 
 def prepare_axis(axis: pg.AxisItem, text: str) -> None:

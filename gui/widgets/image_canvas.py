@@ -266,9 +266,7 @@ class ImageCanvas(pg.GraphicsView):
         painter = QtGui.QPainter(self.viewport())
         painter.drawPixmap(0, 0, self._layer)
         if self._crosshair is not None and self._shape[0]:
-            painter.setClipRect(self.image_area)
-            draw_crosshair(painter, self.area, self.screen_position(*self._crosshair))
-            painter.setClipping(False)
+            draw_crosshair(painter, self, self.screen_position(*self._crosshair), self._overlay)
         if self._stroke is not None:
             self._stroke.draw(painter)
         painter.end()

@@ -12,7 +12,7 @@ PREVIEW_PX = 48
 
 
 class KControls(QtWidgets.QWidget):
-    """Shown beside the elbow curve; small maps come when another K is wanted."""
+    """Buttons below the elbow curve; the small maps beside it, ``maps``, come when another K is wanted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,8 +31,8 @@ class KControls(QtWidgets.QWidget):
         row.addStretch()
         self.canvases = tuple(ImageCanvas(texts.k_preview_title("", n)) for n in range(N_PREVIEWS))
         self.titles = tuple(ElidedLabel("note") for _ in range(N_PREVIEWS))
-        self._maps = QtWidgets.QWidget()
-        grid = QtWidgets.QGridLayout(self._maps)
+        self.maps = QtWidgets.QWidget()
+        grid = QtWidgets.QGridLayout(self.maps)
         grid.setContentsMargins(0, 0, 0, 0)
         for place, (canvas, title) in enumerate(zip(self.canvases, self.titles, strict=True)):
             canvas.setMinimumSize(PREVIEW_PX, PREVIEW_PX)
@@ -43,7 +43,6 @@ class KControls(QtWidgets.QWidget):
         column.setContentsMargins(6, 0, 6, 2)
         column.setSpacing(2)
         column.addLayout(row)
-        column.addWidget(self._maps, 1)
 
     def set_view(self, view: ElbowView) -> None:
         """Show this node's K."""
@@ -51,7 +50,7 @@ class KControls(QtWidgets.QWidget):
             button.setEnabled(view.can_set and bool(view.node_name))
         self.apply.setEnabled(view.can_set and view.wanted_k is not None and view.wanted_k != view.chosen_k)
         self.lock.setText(texts.UNLOCK_K if view.is_locked else texts.LOCK_K)
-        self._maps.setVisible(bool(view.previews))
+        self.maps.setVisible(bool(view.previews))
         for place, (canvas, title) in enumerate(zip(self.canvases, self.titles, strict=True)):
             is_there = place < len(view.previews)
             canvas.setVisible(is_there)

@@ -89,7 +89,7 @@ class _Sheet(QtWidgets.QWidget):
         side, columns = max((self._side(columns), columns) for columns in range(1, n_tiles + 1))
         cell_width = min((self.width() - GAP_PX) / columns - GAP_PX, 1.35 * side)
         rows = math.ceil(n_tiles / columns)
-        cell_height = min((self.height() - GAP_PX) / rows - GAP_PX, 1.25 * side + self._caption_px)
+        cell_height = min((self.height() - GAP_PX) / rows - GAP_PX, side + 6 + self._caption_px)
         left = (self.width() - columns * (cell_width + GAP_PX) + GAP_PX) / 2
         rects = []
         for index in range(n_tiles):

@@ -59,6 +59,7 @@ PROBLEMS: dict[str, tuple[Severity, str]] = {
     ProblemCode.SIDE_SETTINGS: (Severity.AMBER, "Not kept."),
     ProblemCode.SOURCE_MISSING: (Severity.AMBER, "Source not found."),
     ProblemCode.NOT_PREPARED: (Severity.AMBER, "Not prepared."),
+    ProblemCode.SLIDE_FAILED: (Severity.AMBER, "No slide."),
     ProblemCode.KEY_REFUSED: (Severity.AMBER, "Viewer refused."),
 }
 """How much each kind of problem matters, and what its sentence stands under; a newer engine may know others."""
@@ -202,7 +203,7 @@ def stopped_at(status: EngineStatus) -> str:
 def scan_summary(status: EngineStatus) -> str:
     """Name and size of the scan."""
     if status.scan is None:
-        return "no scan yet"
+        return "Ready for a scan"
     name = PurePath(status.result or status.recording or "").name or f"scan {status.scan.scan_id[:8]}"
     return f"{name} · {shape(status.scan.scan_shape)} positions · {shape(status.scan.detector_shape)} px"
 

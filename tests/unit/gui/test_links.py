@@ -96,13 +96,14 @@ def test_compared_patterns_stand_side_by_side_with_their_difference(parts):
     difference = scan.pattern(4, 6) - scan.pattern(5, 7)
     brighter = difference > 500
     assert view.difference.image[brighter].min() > 128 > view.difference.image[difference < -500].max()
-    assert float(view.difference.ends[0]) == -float(view.difference.ends[1])
+    low, high = (float(end.replace("\u2009", "")) for end in view.difference.ends)
+    assert low == -high < -1000
 
 
 def test_two_clusters_are_compared_by_their_mean_patterns(parts):
     view = shown(snapshot_of(parts, "done"), Selection(node_id=8).compared_with(node_id=4)).pattern
     assert view.picture.title.startswith("Mean pattern of cluster 2.2")
-    assert view.compared.title == "Compared · Mean pattern of cluster 1.1"
+    assert view.compared.title == "Compared · cluster 1.1"
     assert view.difference.image.shape == (24, 32)
 
 

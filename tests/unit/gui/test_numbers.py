@@ -54,3 +54,17 @@ def test_a_scale_bar_has_length_on_the_screen_and_text():
 def test_less_than_one_pixel_has_no_bar():
     assert scale_bar(ImageScale(), 300.0, 200.0) is None
     assert scale_bar(ImageScale(), 0.0, 200.0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2862.4, "2\u2009860"),
+        (-12345.0, "-12\u2009300"),
+        (0.04219, "0.0422"),
+        (999.6, "1\u2009000"),
+        (0.0, "0"),
+    ],
+)
+def test_a_figure_has_three_digits_and_no_power_of_ten(value, text):
+    assert numbers.figure(value) == text

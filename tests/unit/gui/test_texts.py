@@ -148,7 +148,7 @@ def test_every_problem_has_a_title_and_a_weight(scan, code):
 def test_the_codes_of_problems_are_a_contract():
     assert {str(code) for code in ProblemCode} == {
         "stream_lost", "recording_failed", "live_failed", "live_remark", "analysis_failed", "analysis_cancelled",
-        "edits_not_repeated", "side_settings", "source_missing", "not_prepared", "key_refused",
+        "edits_not_repeated", "side_settings", "source_missing", "not_prepared", "key_refused", "slide_failed",
     }  # fmt: skip
 
 

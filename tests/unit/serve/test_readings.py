@@ -1,6 +1,7 @@
 """Passes over the scan that a viewer asks for: how far they are, and that they can be cancelled."""
 
 import threading
+from datetime import datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,12 +10,15 @@ import zmq
 
 from streamer.client import EngineClient
 from streamer.errors import LivestemError
+from streamer.formats.recording import RecordingReader, create_recording
+from streamer.formats.recording_schema import NOT_SYNCED, STORED
 from streamer.live.snapshot import LiveSnapshot
 from streamer.serve import control_server
 from streamer.serve.control_server import ControlServer
 from streamer.serve.on_demand import virtual_image
 from streamer.serve.reading import Reading
 from streamer.wire.control import NamedArray
+from tests.fakes import make_frames, scan_info
 from tests.simulated import simulate
 
 SCAN, DETECTOR = (6, 8), (10, 12)
@@ -117,3 +121,22 @@ def test_a_reading_tells_its_share_and_ends_at_the_next_block(tmp_path):
         reading.cancel()
         with pytest.raises(LivestemError, match="was cancelled"):
             virtual_image(scan, com_yx, mask, reading.told)
+
+
+def test_a_pattern_that_the_live_view_has_seen_is_given_only_once_it_is_stored(server, client, tmp_path):
+    layout = create_recording(tmp_path, scan_info(), {}, datetime(2026, 3, 4))
+    with RecordingReader(layout.path) as reader:
+        served = server._served
+        served.scan_file = reader
+        seen = NamedArray("received", np.ones(layout.info.scan_shape, np.uint8), 1)
+        served.snapshot = LiveSnapshot(arrays={"received": seen})
+        with pytest.raises(LivestemError, match="No pattern at y 1, x 2 yet"):
+            client.pattern(1, 2)
+        frame = make_frames(1)[0]
+        place = layout.info.scan_shape[1] + 2
+        with layout.path.open("r+b") as file:
+            file.seek(layout.data_offset + place * layout.frame_bytes)
+            file.write(frame.tobytes())
+            file.seek(layout.received_offset + place)
+            file.write(bytes([STORED + NOT_SYNCED]))
+        assert np.array_equal(client.pattern(1, 2), frame)
