@@ -5,6 +5,7 @@ Writes: `Snapshot` values into a slot that holds the newest one; the window poll
 Thread: "livestem-refresh". Nothing is pushed: no callback and no Qt signal leaves this thread.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -209,6 +210,11 @@ class RefreshThread:
                 self._pull_arrays(client)
             self._wake.wait(POLL_S)
             self._wake.clear()
+        viewers = self._snapshot.status.viewers
+        if viewers is not None and viewers.holder is not None and viewers.holder == self._snapshot.viewer:
+            # Otherwise the next window would wait until this one counts as vanished.
+            with contextlib.suppress(LivestemError):
+                client.request("leave_charge", timeout_s=ANSWER_S)
 
     def _newest_state(self, client: EngineClient) -> dict[str, Any] | None:
         try:

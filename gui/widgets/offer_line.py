@@ -19,7 +19,7 @@ class OfferLine(QtWidgets.QFrame):
         self._text = QtWidgets.QLabel()
         self._text.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         self._names = [""] * MOST_STEPS
-        self._buttons = [QtWidgets.QPushButton() for _ in range(MOST_STEPS)]
+        self._buttons = [QtWidgets.QPushButton("–") for _ in range(MOST_STEPS)]
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(10, 3, 6, 3)
         row.addWidget(self._text, 1)

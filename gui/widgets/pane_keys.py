@@ -33,7 +33,6 @@ class PaneKeys(QtCore.QObject):
                 return True
         return super().eventFilter(watched, event)
 
-
     def _action_of(self, pressed: tuple[int, int]) -> QtWidgets.QAction | None:
         """Looked up each time: keys may be given others."""
         for action in self._actions:
