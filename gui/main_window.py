@@ -1,6 +1,5 @@
 """The window: polls the newest snapshot, shows what changed, and turns mouse and keys into a selection."""
 
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +8,13 @@ from typing import Any
 from pyqtgraph.Qt import QtCore, QtGui, QtWidgets
 
 from gui import theme
-from gui.actions import ACTIONS, add_actions
+from gui.actions import add_actions
 from gui.charge import Charge
 from gui.errors_shown import ErrorReports
 from gui.exporting import Exporting
 from gui.going_on import GoingOn
 from gui.in_charge import InCharge
+from gui.keyboard import Keyboard, move_focus
 from gui.looking import Looking
 from gui.opening import FileOpener
 from gui.pane_tools import PaneTools
@@ -32,7 +32,6 @@ from gui.widgets.header import Header
 from gui.widgets.history_strip import HistoryStrip
 from gui.widgets.keys_dialog import KeysDialog
 from gui.widgets.pane import Pane
-from gui.widgets.pane_keys import PaneKeys, focus_stops
 from gui.widgets.status_line import StatusLine
 from gui.window_files import WindowFiles, dropped_files
 
@@ -89,7 +88,8 @@ class MainWindow(QtWidgets.QMainWindow):
         self._connect()
         self.charge.connect(self.panes, self._actions)
         self.settings = SettingsPage(self, self._actions, store, self._follow_look)
-        self._give_keys()
+        above = [self.header, self.banner, self.in_charge.line, self.going_on.line, self.charge.panel]
+        self.keyboard = Keyboard(self.panes, above, self._actions)
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self.tick)
@@ -308,8 +308,7 @@ class MainWindow(QtWidgets.QMainWindow):
             **self.charge.slots(),
             "open": self.files.ask,
             "simulate": lambda: self.files.simulate(self._source.latest().status.listen),
-            "focus_next": lambda: self._move_focus(True),
-            "focus_previous": lambda: self._move_focus(False),
+            **move_focus(lambda forward: self.focusNextPrevChild(forward)),
             "larger_text": lambda: self._scale_text(theme.font_scale() + FONT_STEP),
             "smaller_text": lambda: self._scale_text(theme.font_scale() - FONT_STEP),
             "normal_text": lambda: self._scale_text(1.0),
@@ -326,32 +325,6 @@ class MainWindow(QtWidgets.QMainWindow):
             "keys": lambda: KeysDialog(self, list(self._actions.values())).show(),
             "quit": self._quit,
         }
-
-    def _give_keys(self) -> None:
-        """Keys of single panes, and the way of the keyboard from control to control."""
-        panes = self.panes
-        for pane, widgets in (
-            ("map", [panes.cluster_map.canvas, panes.tiles, panes.tree]),
-            ("pattern", [panes.pattern.canvas]),
-        ):
-            PaneKeys(widgets, [self._actions[spec.name] for spec in ACTIONS if spec.pane == pane])
-        panes.virtual.canvas_added.connect(lambda _: self._order_focus())
-        self._order_focus()
-
-    def _order_focus(self) -> None:
-        places = [
-            self.header,
-            self.banner,
-            self.in_charge.line,
-            self.charge.panel,
-            *self.panes.in_reading_order,
-        ]
-        stops = [stop for place in places for stop in focus_stops(place)]
-        for before, after in itertools.pairwise(stops):
-            self.setTabOrder(before, after)
-
-    def _move_focus(self, forward: bool) -> None:
-        self.focusNextPrevChild(forward)
 
     def _scale_text(self, scale: float) -> None:
         self.settings.set_font_percent(round(100 * scale))

@@ -168,6 +168,14 @@ def test_a_key_that_another_action_has_is_refused_with_both_names():
     assert with_key(SPECS, FIRST, "save", "ctrl+s") == FIRST, "its own key is no conflict"
 
 
+def test_a_key_may_mean_something_else_in_a_pane():
+    specs = (*SPECS, Spec("spot_down", "Spot down", ("S",), "pattern"))
+    keys = {spec.name: spec.keys for spec in specs}
+    assert with_key(specs, keys, "save", "F9") == {**keys, "save": ("F9",)}
+    assert "'Split'" in with_key(specs, keys, "save", "S")
+    assert with_key(specs, keys, "spot_down", "Ctrl+S") == {**keys, "spot_down": ("Ctrl+S",)}
+
+
 def test_far_and_near_stay_together_and_are_both_checked():
     moved = with_key(SPECS, FIRST, "up", "W")
     assert isinstance(moved, dict)
