@@ -145,6 +145,7 @@ class Spec:
     name: str
     text: str
     keys: tuple[str, ...]
+    pane: str = ""
 
 
 SPECS = (
