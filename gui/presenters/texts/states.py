@@ -60,6 +60,7 @@ PROBLEMS: dict[str, tuple[Severity, str]] = {
     ProblemCode.SOURCE_MISSING: (Severity.AMBER, "Source not found."),
     ProblemCode.NOT_PREPARED: (Severity.AMBER, "Not prepared."),
     ProblemCode.SLIDE_FAILED: (Severity.AMBER, "No slide."),
+    ProblemCode.DISK_BUDGET: (Severity.AMBER, "Little room left."),
     ProblemCode.KEY_REFUSED: (Severity.AMBER, "Viewer refused."),
 }
 """How much each kind of problem matters, and what its sentence stands under; a newer engine may know others."""

@@ -145,13 +145,6 @@ def test_every_problem_has_a_title_and_a_weight(scan, code):
     assert severity is not Severity.NORMAL
 
 
-def test_the_codes_of_problems_are_a_contract():
-    assert {str(code) for code in ProblemCode} == {
-        "stream_lost", "recording_failed", "live_failed", "live_remark", "analysis_failed", "analysis_cancelled",
-        "edits_not_repeated", "side_settings", "source_missing", "not_prepared", "key_refused", "slide_failed",
-    }  # fmt: skip
-
-
 def test_banners_come_in_order_of_weight_and_closed_ones_stay_away(scan):
     problems = (Problem("a", "First problem."), Problem("b", "Second problem.", 3))
     snapshot = replace(snapshot_of(scan.state(), problems=problems), notice=Notice(1, "Refused."))
