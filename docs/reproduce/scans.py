@@ -19,7 +19,7 @@ from simulators.specimen import Specimen
 from streamer import open_scan
 from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import align_scan, choose_mask, extract
-from streamer.export.figures import STYLE, save_figure
+from streamer.export.style import save_figure, style
 from streamer.settings import analysis_settings
 
 N_THREADS = 2
@@ -88,7 +88,7 @@ def show_table(rows: list[dict[str, Any]], path: Path) -> None:
 
 def new_figure(width_in: float, height_in: float, columns: int) -> tuple[Figure, list[Any]]:
     """A figure of panels side by side in the style of the exported ones."""
-    with rc_context(STYLE):
+    with rc_context(style()):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasAgg(figure)
         return figure, list(figure.subplots(1, columns, squeeze=False)[0])
