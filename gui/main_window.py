@@ -401,6 +401,7 @@ class MainWindow(QtWidgets.QMainWindow):
         if not self._was_shown and not (self._remembered and self._remembered.is_restored):
             self.panes.share_out()
         self._was_shown = True
+        self.settings.follow_system()
         self._redraw()
 
     def closeEvent(self, a0: QtGui.QCloseEvent | None) -> None:

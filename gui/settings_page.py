@@ -42,11 +42,9 @@ class SettingsPage:
         self._parent, self._actions, self._store = parent, actions, store
         self._look_changed = look_changed
         self._dialog: SettingsDialog | None = None
-        app = QtWidgets.QApplication.instance()
-        if isinstance(app, QtWidgets.QApplication):
-            self._system = theme.SystemLook(
-                app, lambda: theme.Theme(store.window.theme), lambda: self.set_theme(theme.Theme.SYSTEM)
-            )
+        self._system = theme.SystemLook(
+            lambda: theme.Theme(store.window.theme), lambda: self.set_theme(theme.Theme.SYSTEM)
+        )
         self.keys, said = keys_of(ACTIONS, store.window.shortcuts)
         store.problems.extend(said)
         if self.keys != {spec.name: spec.keys for spec in ACTIONS}:
@@ -68,8 +66,13 @@ class SettingsPage:
         self._dialog.show()
         self._dialog.raise_()
 
+    def follow_system(self) -> None:
+        """Hear of other colours of the system, now that the window is on the screen."""
+        self._system.watch(self._parent.windowHandle())
+
     def close(self) -> None:
         """Close the page with its window."""
+        self._system.watch(None)
         if self._dialog is not None:
             self._dialog.close()
 

@@ -219,29 +219,34 @@ THEME_CHANGE = QtCore.QEvent.Type(210)
 
 
 class SystemLook(QtCore.QObject):
-    """Follows the system's colours while they are what was chosen; Qt tells a window when they change.
+    """Follows the system's colours while they are what was chosen; Qt tells a window on the screen when they change.
 
     Parameters
     ----------
-    app
-        Whose events are watched.
     chosen
         The look that is chosen now.
     follow
         Called where the look has to be put in force anew.
     """
 
-    def __init__(
-        self, app: QtWidgets.QApplication, chosen: Callable[[], Theme], follow: Callable[[], None]
-    ) -> None:
+    def __init__(self, chosen: Callable[[], Theme], follow: Callable[[], None]) -> None:
         super().__init__()
         self._chosen, self._follow = chosen, follow
-        app.installEventFilter(self)
+        self._watched: QtGui.QWindow | None = None
+
+    def watch(self, window: QtGui.QWindow | None) -> None:
+        """Watch this window, and no longer the one before; None: none, before the window goes."""
+        if window is self._watched:
+            return
+        if self._watched is not None:
+            self._watched.removeEventFilter(self)
+        self._watched = window
+        if window is not None:
+            window.installEventFilter(self)
 
     def eventFilter(self, a0: QtCore.QObject | None, a1: QtCore.QEvent | None) -> bool:
         """Notice that the system has other colours."""
-        is_change = isinstance(a0, QtGui.QWindow) and a1 is not None and a1.type() == THEME_CHANGE
-        if is_change and self._chosen() is Theme.SYSTEM:
+        if a1 is not None and a1.type() == THEME_CHANGE and self._chosen() is Theme.SYSTEM:
             self._follow()
         return False
 
