@@ -130,8 +130,11 @@ class _Scene:
         from gui.presenters.phase import Phase
 
         status = snapshot.status
-        has_map = self.phase(snapshot) is Phase.SCANNING and snapshot.values("label_maps") is not None
-        return has_map and scanned_fraction(status, Phase.SCANNING) >= share
+        labels = snapshot.values("label_maps")
+        # On a busy computer the clusters are some way behind the scan: the picture waits for them.
+        has_map = labels is not None and float((labels[0] >= 0).mean()) >= 0.7 * share
+        is_scanning = has_map and self.phase(snapshot) is Phase.SCANNING
+        return is_scanning and scanned_fraction(status, Phase.SCANNING) >= share
 
     def show(self, state: str, is_reached: Callable[["Snapshot"], bool]) -> None:
         from pyqtgraph.Qt import QtWidgets

@@ -39,7 +39,7 @@ class Clusters:
     def of(cls, snapshot: Snapshot, selection: Selection, memo: Memo) -> Self:
         """Read the clusters of a snapshot."""
         tree = visible(snapshot.status.tree)
-        label_maps = snapshot.values("label_maps")
+        label_maps = _labelled(snapshot, memo)
         depth = max((node.level for node in tree), default=0)
         n_levels = min(depth, len(label_maps)) if label_maps is not None else 0
         levels = tuple(range(1, n_levels + 1))
@@ -93,6 +93,15 @@ class Clusters:
         """The same among nodes that are all selected."""
         is_under = self.hovered is not None and node_id in path_to_root(self.tree, self.hovered.id)
         return Emphasis.HOVERED if is_under else Emphasis.NORMAL
+
+
+def _labelled(snapshot: Snapshot, memo: Memo) -> NDArray[np.int32] | None:
+    """Label maps; None before the first label: an empty map is not shown in the place of the bright field."""
+    maps = snapshot.values("label_maps")
+    if maps is None:
+        return None
+    has_some = memo.get("has labels", snapshot.version("label_maps"), lambda: bool((maps[0] >= 0).any()))
+    return maps if has_some else None
 
 
 def cut(tree: tuple[ClusterNode, ...], level: int) -> tuple[ClusterNode, ...]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 LOW_PERCENT = 1.0
 HIGH_PERCENT = 99.8
-PATTERN_PERCENT = 99.5
+PATTERN_PERCENT = 99.7
 """Of diffraction patterns: few pixels are the direct beam, and the spots around it are what one looks at."""
 MAX_SAMPLES = 4096
 KNEE_SHARE = 1e-3

@@ -259,7 +259,7 @@ class StreamChart(QtWidgets.QWidget):
         ):
             curve.setData(view.age_s, values)
             top = 1.1 * max(least, *values)
-            step = nice_length(top)
+            step = nice_length(top / 2)
             # One at the very top would be cut off.
             ticks = [step * n for n in range(int(0.92 * top / step) + 1)]
             chart.plot.getAxis("left").setTicks([[(tick, f"{tick:g}") for tick in ticks]])

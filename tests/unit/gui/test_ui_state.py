@@ -150,6 +150,15 @@ def test_bright_field_stands_in_for_the_map_until_the_first_clusters(parts):
     assert state.header.sentence == texts.FIRST_CLUSTERS
 
 
+def test_bright_field_stands_in_for_a_map_without_a_single_label(parts):
+    snapshot = snapshot_of(parts, "scanning")
+    labels = snapshot.arrays["label_maps"]
+    nothing = replace(labels, values=np.full_like(labels.values, -1), version=2)
+    state = shown(replace(snapshot, arrays={**snapshot.arrays, "label_maps": nothing}))
+    assert state.cluster_map.picture.image.ndim == 2
+    assert state.cluster_map.levels == ()
+
+
 def test_the_newest_row_is_marked_during_a_scan_only(parts):
     visited_rows = int(0.43 * 20 * 28) // 28
     assert shown(snapshot_of(parts, "scanning")).cluster_map.newest_row == visited_rows
