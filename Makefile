@@ -6,8 +6,8 @@ PHYSICS_VENV := .venv-physics
 HYPERSPY_VENV := .venv-hyperspy
 BIN := $(VENV)/bin
 DEMO_DIR ?= demo
-# Of `make test`: one more than the two cores it is meant for, because many tests wait for processes.
-WORKERS ?= 3
+# Of `make test`, which is meant for two cores.
+WORKERS ?= 2
 PLATFORM ?=
 PYTHON_VERSION ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1

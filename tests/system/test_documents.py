@@ -15,7 +15,7 @@ from tests.system.commands import FREE, engine, environment, livestem
 from tests.system.commands import run as run_command
 from tests.system.documents import ROOT, commands, fragments
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(480)]
 
 SMALLER = (("--size 64", "--size 32"), ("x64_y64", "x32_y32"))
 HERE = ("simulate", "analyze", "inspect", "export", "keys", "apply")
