@@ -26,7 +26,7 @@ CLEAR_DISTANCE = 12.0
 
 @dataclass(frozen=True)
 class Averaging:
-    """What a node's vectors are averaged with their neighbours by, where that pays (decision 22).
+    """What a node's vectors are averaged with their neighbours by, where that pays (decision 25).
 
     Attributes
     ----------
