@@ -16,7 +16,7 @@ from streamer.analysis.bragg import LeafLattice, direct_beam_profile, find_latti
 from streamer.analysis.lattice_neighbours import average_with_neighbours
 from streamer.analysis.passes import Block
 from streamer.analysis.preprocess import Aligned, Extracted
-from streamer.analysis.shot_noise import electron_gain
+from streamer.cluster.shot_noise import electron_gain
 from streamer.cluster.tree import ClusterTree
 from streamer.kernels.clean import max_bad_pixels
 from streamer.kernels.spots import Lattices, fit_lattices
@@ -161,7 +161,7 @@ class LatticeStage:
 
     def maps(self, calibration: Calibration, scan_shape: tuple[int, int]) -> LatticeMaps:
         """After the pass: everything in units, relative to the scan's mean lattice."""
-        gain, bases = electron_gain(self._aligned), self._bases()
+        gain, bases = electron_gain(self._aligned.mean, self._aligned.variance), self._bases()
         is_weak = self._out.mass < MIN_PATTERN_SIGNIFICANCE * np.sqrt(gain * np.maximum(self._out.noise, 0.0))
         bases[is_weak] = np.nan
         measured = np.isfinite(bases[:, 0, 0])

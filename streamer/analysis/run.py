@@ -36,7 +36,6 @@ from streamer.analysis.preprocess import (
     untouched_mask,
 )
 from streamer.analysis.result_file import SCHEMA_VERSION, AnalysisResult
-from streamer.analysis.shot_noise import FeatureNoise
 from streamer.analysis.source import as_analysed
 from streamer.cluster.coherence import neighbour_pairs
 from streamer.cluster.divisive import Averaging, DivisionRules, Hierarchy, divide
@@ -44,6 +43,7 @@ from streamer.cluster.edits import apply_edits
 from streamer.cluster.nearest import label_by, reach_of_leaves
 from streamer.cluster.neighbours import ScanMap
 from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
+from streamer.cluster.shot_noise import FeatureNoise
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.mask import (
     PUBLISHED_THRESHOLD,
@@ -52,6 +52,7 @@ from streamer.kernels.mask import (
     reference_centre,
     usable_radius,
 )
+from streamer.kernels.warmup import warm_clustering_kernels
 from streamer.model import LABEL_NOT_VISITED, ScanInfo
 from streamer.settings import AnalysisSettings
 
@@ -146,7 +147,10 @@ def analyze(
             if settings.momentum.enabled and settings.momentum.exact:
                 refuse_too_large(scan, aligned, settings)
         with clock.stage("features", progress) as told:
+            # Loading them takes as long as a tenth of what follows, and the pass waits for the disk at times.
+            warmed = beside.submit(warm_clustering_kernels, scan.info.dtype)
             extracted = extract(scan, aligned, mask, settings, executor, told, cancel)
+            warmed.result()
         with clock.stage("hierarchy", progress) as told:
             # Neither fills all processors all the time.
             pixels = beside.submit(_momentum, scan, aligned, extracted, settings, executor, cancel)
@@ -223,7 +227,8 @@ def division_rules(
     if cluster.mask_per_node:
         share = PUBLISHED_THRESHOLD if settings.mask.threshold is None else settings.mask.threshold
     if cluster.neighbours == "auto":
-        averaging = Averaging(ScanMap.of(positions, scan_shape), FeatureNoise(aligned, mask))
+        noise = FeatureNoise(aligned.mean, aligned.variance, mask)
+        averaging = Averaging(ScanMap.of(positions, scan_shape), noise)
     return DivisionRules(
         cluster.levels,
         cluster.k_max,

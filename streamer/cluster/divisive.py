@@ -24,6 +24,10 @@ CLEAR_DISTANCE = 12.0
 """Standard deviations of noise between centroids: noise alone puts no pattern on the wrong side."""
 
 
+Noise = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+"""Variance of the noise along directions (d, n_features) of unit length, for vectors of a mean (n_features,): (d,)."""
+
+
 @dataclass(frozen=True)
 class Averaging:
     """What a node's vectors are averaged with their neighbours by, where that pays (decision 25).
@@ -33,12 +37,11 @@ class Averaging:
     scan_map
         Where all vectors lie.
     noise
-        Variance of the noise along directions (d, n_features) of unit length, for vectors of this mean
-        (n_features,): (d,).
+        Theirs.
     """
 
     scan_map: ScanMap
-    noise: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    noise: Noise
 
 
 @dataclass(frozen=True)

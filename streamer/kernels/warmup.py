@@ -27,18 +27,23 @@ def warm_kernels(dtype: str = "float32", progress: Callable[[float], None] = lam
     progress
         Called with the share of kernels that are ready.
     """
-    calls = _calls(dtype)
+    calls = [*_calls_on_frames(dtype), *_calls_on_features(dtype)]
     for n_ready, call in enumerate(calls, 1):
         call()
         progress(n_ready / len(calls))
 
 
-def _calls(dtype: str) -> list[Callable[[], object]]:
+def warm_clustering_kernels(dtype: str) -> None:
+    """Those alone that the analysis calls once it has features of frames of that dtype."""
+    for call in _calls_on_features(dtype):
+        call()
+
+
+def _calls_on_frames(dtype: str) -> list[Callable[[], object]]:
     raw = np.ones((2, 16, 16), dtype)
     patterns, flat = np.ones((2, 16, 16), np.float32), np.ones((2, 256), np.float32)
     centres, no_defects, n_bad = np.full((2, 2), 7.5), np.zeros(0, np.int64), np.empty(2, np.int64)
-    labels, near, found = np.zeros(2, np.int32), np.empty(2, np.float32), np.empty(3)
-    points, distances = np.ones((2, 3)), np.empty(2)
+    found = np.empty(3)
 
     def frame_pass(frames: NDArray[Any]) -> None:
         clean_frames(frames, 4, no_defects, patterns, n_bad)
@@ -46,10 +51,32 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
         passing = FramePass((16, 16), plan, np.zeros(256), flat, np.arange(4))
         passing.run(frames, passing.outcome(2), np.zeros((2, 256)))
 
+    return [
+        lambda: windowed_centre(patterns[0], 7.5, 7.5, 3.0, found),
+        lambda: find_centre(patterns[0], centres[0], 3.0, 1.0, 2, found),
+        lambda: frame_pass(raw),
+        lambda: frame_pass(_read_only(raw)),
+        lambda: find_nonfinite(patterns.reshape(2, 256).view(np.uint32), np.empty(2, np.bool_)),
+        lambda: align_frames(patterns, centres, np.array([7.5, 7.5]), np.empty_like(patterns)),
+        lambda: accumulate_by_label(flat, np.zeros(2, np.int32), np.zeros((1, 256))),
+    ]
+
+
+def _calls_on_features(dtype: str) -> list[Callable[[], object]]:
+    raw, mended, flat = (
+        np.ones((2, 16, 16), dtype),
+        np.ones((16, 16), np.float32),
+        np.ones((2, 256), np.float32),
+    )
+    labels, near = np.zeros(2, np.int32), np.empty(2, np.float32)
+    points, distances = np.ones((2, 3)), np.empty(2)
+
     def lattices(frames: NDArray[Any]) -> None:
         plan = SpotPlan(np.eye(2), np.ones((2, 9), np.float32), np.zeros((2, 3)), np.ones(2), 1.0, 0.0)
         out = Lattices(np.empty((2, 2, 2)), np.empty(2), np.empty(2), np.empty(2))
-        fit_lattices(frames, np.arange(2), centres, no_defects, 4, plan, 2, patterns[0], out)
+        fit_lattices(
+            frames, np.arange(2), np.full((2, 2), 7.5), np.zeros(0, np.int64), 4, plan, 2, mended, out
+        )
 
     def neighbours() -> None:
         row_of = np.array([[-1, -1, -1, -1], [-1, 0, 1, -1], [-1, -1, -1, -1]], np.int32)
@@ -57,14 +84,7 @@ def _calls(dtype: str) -> list[Callable[[], object]]:
         average_rows(flat, labels, row_of, places, weights, np.empty_like(flat), near)
 
     return [
-        lambda: windowed_centre(patterns[0], 7.5, 7.5, 3.0, found),
-        lambda: find_centre(patterns[0], centres[0], 3.0, 1.0, 2, found),
-        lambda: frame_pass(raw),
-        lambda: frame_pass(_read_only(raw)),
         lambda: lattices(raw),
-        lambda: find_nonfinite(patterns.reshape(2, 256).view(np.uint32), np.empty(2, np.bool_)),
-        lambda: align_frames(patterns, centres, np.array([7.5, 7.5]), np.empty_like(patterns)),
-        lambda: accumulate_by_label(flat, labels, np.zeros((1, 256))),
         lambda: assign_nearest(flat, flat[:1], labels, near),
         lambda: assign_two_levels(
             flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32)

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.coherence import neighbour_pairs
-from streamer.cluster.divisive import DivisionRules, Hierarchy, divide
+from streamer.cluster.divisive import Averaging, DivisionRules, Hierarchy, Noise, divide
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, group_means, kmeans, refine
 from streamer.cluster.matching import match_labels
+from streamer.cluster.neighbours import ScanMap
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME
 from streamer.cluster.vectors import as_vectors
 from streamer.kernels.distance import assign_nearest, assign_two_levels
@@ -135,12 +136,16 @@ class LiveClusters:
         return other
 
     def close(
-        self, features: NDArray[np.float32], order: NDArray[np.int64], scan_shape: tuple[int, int]
+        self,
+        features: NDArray[np.float32],
+        order: NDArray[np.int64],
+        scan_shape: tuple[int, int],
+        noise: Noise | None = None,
     ) -> None:
         """Cluster all patterns (n, n_features) of these scan positions (n,) as the analysis does.
 
         The outcome depends on the patterns alone, neither on the order in which they came nor on what the
-        clusters were before; those give their identities.
+        clusters were before; those give their identities. `noise`: see `Averaging`; None: nothing is averaged.
         """
         n = len(features)
         if self.fixed or not n:
@@ -151,8 +156,10 @@ class LiveClusters:
         in_order = bool((np.diff(order) > 0).all())
         vectors = features if in_order else features[by_place]
         root_k = {name: k for name, k in self.k_by_name.items() if name == ROOT_NAME}
-        pairs = neighbour_pairs(np.sort(order[:n]), scan_shape)
-        rules = DivisionRules(2, self.k_max, self.min_patterns, root_k, pairs)
+        positions = np.sort(order[:n])
+        averaging = Averaging(ScanMap.of(positions, scan_shape), noise) if noise else None
+        pairs = neighbour_pairs(positions, scan_shape)
+        rules = DivisionRules(2, self.k_max, self.min_patterns, root_k, pairs, averaging=averaging)
         hierarchy = divide(vectors, rules, self.seed)
         first = _first_level(hierarchy)
         identities = _matched(first, before[0][by_place], len(hierarchy.tree.children(ROOT_ID)))

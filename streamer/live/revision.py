@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.pixels import MomentumClusters, cluster_pixels
+from streamer.cluster.shot_noise import FeatureNoise
 from streamer.cluster.sketch import PixelSketch
 from streamer.errors import ScanStopped
 from streamer.kernels.first_look import FirstLook
@@ -169,10 +170,18 @@ class Revision:
         if self.cluster and self.model.mask is not None and self.n:
             self.clusters.k_by_name = self.overrides.k
             if self.close:
-                self.clusters.close(self.features[: self.n], self.order, self.info.scan_shape)
+                noise = self._noise() if self.settings.cluster.neighbours == "auto" else None
+                self.clusters.close(self.features[: self.n], self.order, self.info.scan_shape, noise)
             else:
                 self.clusters.maintain(self.features[: self.n])
         return self
+
+    def _noise(self) -> FeatureNoise | None:
+        if self.model.mask is None:
+            return None
+        shape = self.info.detector_shape
+        mean, variance = self.statistics.mean_and_variance(self.n)
+        return FeatureNoise(mean.reshape(shape), variance.reshape(shape), self.model.mask)
 
     def _measure_again(self) -> None:
         shape = self.info.detector_shape

@@ -6,7 +6,7 @@ import pytest
 from streamer import open_scan
 from streamer.analysis.passes import Cancel
 from streamer.analysis.preprocess import align_scan, choose_mask, extract
-from streamer.analysis.shot_noise import FeatureNoise, electron_gain
+from streamer.cluster.shot_noise import FeatureNoise, electron_gain
 from streamer.settings import AnalysisSettings
 from tests.simulated import simulate
 
@@ -25,7 +25,9 @@ def prepared(tmp_path_factory):
 
 def test_the_gain_is_the_detectors(prepared):
     scan, aligned, _, _ = prepared
-    assert electron_gain(aligned) == pytest.approx(scan.specimen.electrons.adu, rel=0.1)
+    assert electron_gain(aligned.mean, aligned.variance) == pytest.approx(
+        scan.specimen.electrons.adu, rel=0.1
+    )
 
 
 def test_noise_along_directions_is_what_features_scatter_by(prepared):
@@ -34,7 +36,9 @@ def test_noise_along_directions_is_what_features_scatter_by(prepared):
     fine = (-1.0) ** (y + x)
     directions = np.stack([np.ones(len(y)), np.sin(y / 9), fine]) * features.mean(axis=0)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    told = FeatureNoise(aligned, mask)(directions, features.mean(axis=0, dtype=np.float64))
+    told = FeatureNoise(aligned.mean, aligned.variance, mask)(
+        directions, features.mean(axis=0, dtype=np.float64)
+    )
     seen = ((features - features.mean(axis=0)) @ directions.T).var(axis=0)
     # Neighbouring pixels were resampled together: coarse directions are noisier than fine ones.
     assert seen[0] > 3 * seen[2]
