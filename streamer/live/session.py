@@ -68,10 +68,11 @@ class LiveSession:
         clock: Callable[[], float],
         is_recorded: Callable[[], bool] = lambda: True,
         preparation: FramePreparation | None = None,
+        closes: Callable[[], bool | None] = lambda: True,
     ) -> None:
         self._pipeline, self._reader, self._board = pipeline, reader, board
         self._stored, self._first_version, self._clock = stored, first_version, clock
-        self._is_recorded, self._preparation = is_recorded, preparation
+        self._is_recorded, self._preparation, self._closes = is_recorded, preparation, closes
         self._thread = threading.Thread(target=self._run, name="livestem-compute")
         self._failure: BaseException | None = None
         self._done_frames = IntervalSet()
@@ -118,7 +119,7 @@ class LiveSession:
 
     @property
     def final_label_maps(self) -> NDArray[np.int32] | None:
-        """Live labels (2, scan_y, scan_x) after the closing pass; None before it."""
+        """Live labels (2, scan_y, scan_x) once the thread has ended; None before."""
         return self._label_maps
 
     def done_frames(self) -> IntervalSet:
@@ -157,7 +158,7 @@ class LiveSession:
                 self._catch_up()
                 self._give_up_revision()
                 self._follow_overrides()
-                self._pipeline.close()
+                self._close()
                 self._slow_changed()
             if self._pipeline.info.open_ended:
                 self._n_lines = self._lines_seen()
@@ -169,6 +170,15 @@ class LiveSession:
             self._reader.detach()
             self._give_up_revision()
             self._worker.shutdown()
+
+    def _close(self) -> None:
+        """The closing pass; needless where the analysis does the same, better, as soon as this thread has ended."""
+        while (closes := self._closes()) is None and not self._stop.wait(RECORDER_POLL_S):
+            pass  # how the stream ended is known in a moment
+        if closes or not self._pipeline.clusters.ready:
+            self._pipeline.close()
+        else:
+            self._pipeline.maintain()
 
     def _step(self) -> None:
         batch = self._reader.borrow(BLOCK_FRAMES, BORROW_TIMEOUT_S)

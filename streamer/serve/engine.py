@@ -198,6 +198,7 @@ class Engine:
             self._clock,
             self._ring_memory,
             options.start_model,
+            is_analysed=options.analyze and options.record_dir is not None,
         )
         self._ring_memory = run.ring.memory
         with self._lock:

@@ -66,6 +66,8 @@ class ScanRun:
         Of the scan before, which nobody uses any more.
     start_model
         Clusters that label this scan; None: found in it.
+    is_analysed
+        Whether the full analysis follows where the scan is complete: the live view needs no closing pass then.
     """
 
     def __init__(
@@ -79,6 +81,8 @@ class ScanRun:
         clock: Callable[[], float] = time.monotonic,
         ring_memory: NDArray[Any] | None = None,
         start_model: StartModel | None = None,
+        *,
+        is_analysed: bool = False,
     ) -> None:
         self.preparation = FramePreparation(info, settings.detector)
         self.info = self.preparation.info
@@ -92,6 +96,7 @@ class ScanRun:
         n_slots = int(np.clip(RING_BYTES // frame_bytes, MIN_RING_SLOTS, MAX_RING_SLOTS))
         self.ring = FrameRing(n_slots, info.detector_shape, info.dtype, ring_memory)
         self.earlier = Earlier()
+        self._is_analysed = is_analysed
         self._finished = False
         self._scales: dict[str, Any] = {}
         try:
@@ -111,6 +116,7 @@ class ScanRun:
                 clock,
                 self._is_recorded,
                 self.preparation,
+                self._closes,
             )
         except BaseException:  # whatever it was, the recording must not stay locked
             if self.recorder:
@@ -135,6 +141,12 @@ class ScanRun:
             self.earlier = _earlier(self.stored)
         reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
         self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
+
+    def _closes(self) -> bool | None:
+        """Whether the live view makes its closing pass; None until the stream has ended."""
+        if self.end is None:
+            return None
+        return not (self._is_analysed and self.end.reason is FinishReason.COMPLETED)
 
     def _is_recorded(self) -> bool:
         return self.recorder is None or self.recorder.drained
