@@ -30,7 +30,7 @@ Noise = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Averaging:
-    """What a node's vectors are averaged with their neighbours by, where that pays (decision 25).
+    """What a node's vectors are averaged with their neighbours by, where that pays (decision 27).
 
     Attributes
     ----------
