@@ -144,9 +144,9 @@ class ScanRun:
 
     def _closes(self) -> bool | None:
         """Whether the live view makes its closing pass; None until the stream has ended."""
-        if self.end is None:
-            return None
-        return not (self._is_analysed and self.end.reason is FinishReason.COMPLETED)
+        if not self._is_analysed:
+            return True
+        return None if self.end is None else self.end.reason is not FinishReason.COMPLETED
 
     def _is_recorded(self) -> bool:
         return self.recorder is None or self.recorder.drained
