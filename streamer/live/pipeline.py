@@ -201,15 +201,20 @@ class LivePipeline:
         self.adopt(self.revise().work())
         return True
 
-    def close(self) -> None:
-        """After the last pattern: everything as the analysis would decide it, all labels up to date."""
+    def close(self, read_again: bool = True) -> None:
+        """After the last pattern: everything as the analysis would decide it, all labels up to date.
+
+        Without `read_again` mask and apertures stay as they are, and clusters alone are made anew.
+        """
         if self.model is None and self._waiting:
             self._begin()
         if self.model is not None and self.n:
             if self.model.mask is None:
                 self._decide_first_mask()
             revision = self.revise(close=True)
-            if not self.can_read_again():
+            if not read_again:
+                revision.decide_mask = revision.follow_pixels = False
+            if not read_again or not self.can_read_again():
                 revision.source = None
             self.adopt(revision.work())
 

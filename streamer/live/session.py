@@ -68,11 +68,11 @@ class LiveSession:
         clock: Callable[[], float],
         is_recorded: Callable[[], bool] = lambda: True,
         preparation: FramePreparation | None = None,
-        closes: Callable[[], bool | None] = lambda: True,
+        reads_again: Callable[[], bool | None] = lambda: True,
     ) -> None:
         self._pipeline, self._reader, self._board = pipeline, reader, board
         self._stored, self._first_version, self._clock = stored, first_version, clock
-        self._is_recorded, self._preparation, self._closes = is_recorded, preparation, closes
+        self._is_recorded, self._preparation, self._reads_again = is_recorded, preparation, reads_again
         self._thread = threading.Thread(target=self._run, name="livestem-compute")
         self._failure: BaseException | None = None
         self._done_frames = IntervalSet()
@@ -172,13 +172,10 @@ class LiveSession:
             self._worker.shutdown()
 
     def _close(self) -> None:
-        """The closing pass; needless where the analysis does the same, better, as soon as this thread has ended."""
-        while (closes := self._closes()) is None and not self._stop.wait(RECORDER_POLL_S):
+        """The closing pass; it reads nothing again where the analysis does, as soon as this thread has ended."""
+        while (reads_again := self._reads_again()) is None and not self._stop.wait(RECORDER_POLL_S):
             pass  # how the stream ended is known in a moment
-        if closes or not self._pipeline.clusters.ready:
-            self._pipeline.close()
-        else:
-            self._pipeline.maintain()
+        self._pipeline.close(bool(reads_again))
 
     def _step(self) -> None:
         batch = self._reader.borrow(BLOCK_FRAMES, BORROW_TIMEOUT_S)

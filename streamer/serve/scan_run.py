@@ -67,7 +67,7 @@ class ScanRun:
     start_model
         Clusters that label this scan; None: found in it.
     is_analysed
-        Whether the full analysis follows where the scan is complete: the live view needs no closing pass then.
+        Whether the full analysis follows where the scan is complete: the closing pass of the live view reads nothing again then.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class ScanRun:
                 clock,
                 self._is_recorded,
                 self.preparation,
-                self._closes,
+                self._reads_again,
             )
         except BaseException:  # whatever it was, the recording must not stay locked
             if self.recorder:
@@ -142,8 +142,8 @@ class ScanRun:
         reader = self.ring.add_reader("recorder", ReaderPolicy.LOSSLESS)
         self.recorder = Recorder(layout, reader, sync, self.earlier.frames)
 
-    def _closes(self) -> bool | None:
-        """Whether the live view makes its closing pass; None until the stream has ended."""
+    def _reads_again(self) -> bool | None:
+        """Whether the closing pass of the live view reads the scan again; None until that is known."""
         if not self._is_analysed:
             return True
         return None if self.end is None else self.end.reason is not FinishReason.COMPLETED
