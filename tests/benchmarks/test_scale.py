@@ -7,6 +7,7 @@ from LIVESTEM_SCALE_SIZES, "64,128,256" unless said; 512 makes a file of 17 GB, 
 import os
 import statistics
 import time
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_two_workers_against_threads(tmp_path):
                 else:
                     measure(scan, size, executor, pids)
             raw.unlink()
+    resource_tracker._resource_tracker._stop()  # multiprocessing keeps it until the interpreter ends
 
 
 def measure(scan, size, executor, pids):
