@@ -46,8 +46,8 @@ class StackScan(BlockReader):
     ) -> None:
         self.path, self.info, self._n_frames = path, info, n_frames
         self._read, self._release = read, release
-        there = np.arange(info.n_positions) < n_frames
-        self.received: NDArray[np.uint8] = there.astype(np.uint8).reshape(info.scan_shape)
+        self.received: NDArray[np.uint8] = np.zeros(info.scan_shape, np.uint8)
+        self.received.reshape(-1)[:n_frames] = 1
 
     def refresh(self) -> None:
         """The file is taken as it was when it was opened."""
