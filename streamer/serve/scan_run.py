@@ -67,7 +67,8 @@ class ScanRun:
     start_model
         Clusters that label this scan; None: found in it.
     is_analysed
-        Whether the full analysis follows where the scan is complete: the closing pass of the live view reads nothing again then.
+        Whether the full analysis follows where the scan is complete: the closing pass of the live view reads nothing
+        again then.
     """
 
     def __init__(
