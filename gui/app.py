@@ -292,5 +292,8 @@ def _open_window(
             app.exec()
     finally:
         window.close()
+        # Now, and not when Python finds it after the application, which ends with this function.
+        window.deleteLater()
+        app.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
         refresh.stop()
         errors.uninstall()
