@@ -101,6 +101,10 @@ def assign_nearest(features, centroids):
     return distances.argmin(axis=1), distances.min(axis=1)
 
 
+def inner_products(features, axes):
+    return features.astype(np.float64) @ axes.astype(np.float64).T
+
+
 def assign_two_levels(features, centroids, starts):
     first = assign_nearest(features, centroids[: starts[0]])[0]
     second = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
-from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans
+from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans, leading_axes
 from streamer.cluster.neighbours import WIDTHS, WORTH, ScanMap, stein_risk
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
 from streamer.cluster.vectors import Vectors, as_vectors
@@ -165,9 +165,11 @@ def divide_leaf(
         if rules.averaging:
             width = _averaging_width(inside, clustering, members, rules.averaging, executor)
             if width:
+                # Along its leading components: what separates clusters lies there, and averaging all features is slow.
                 together = np.zeros(len(seen), np.int32)
+                scores = seen.project(leading_axes(seen, rng))
                 scan_map = rules.averaging.scan_map.part(members)
-                averaged, _ = scan_map.averaged(seen.rows(slice(None)), together, width, executor)
+                averaged, _ = scan_map.averaged(scores, together, width, executor)
                 labels = kmeans(averaged, k, rng, executor).labels
                 clustering = by_labels(inside, labels, k)
                 tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)

@@ -100,6 +100,13 @@ def kmeans(
     return _by_size(refine(vectors, centroids, max_passes=max_passes))
 
 
+def leading_axes(vectors: Vectors, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Leading principal components (c, n_features) of a sample."""
+    sample = vectors.rows(sample_rows(len(vectors), SAMPLE_SIZE, rng))
+    with one_blas_thread():
+        return principal_components(sample, N_COMPONENTS, rng)[1].astype(np.float32)
+
+
 def _by_size(clustering: Clustering) -> Clustering:
     order = np.argsort(-clustering.counts, kind="stable")
     rank = np.empty(len(order), np.int32)

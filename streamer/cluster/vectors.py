@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.tables import taken
-from streamer.kernels.distance import accumulate_groups, assign_nearest
+from streamer.kernels.distance import accumulate_groups, assign_nearest, inner_products
 
 BLOCK_ROWS = 1024
 _BITS = 52
@@ -137,7 +137,15 @@ class HeldVectors:
 
     def project(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Vectors`."""
-        return self.values @ axes.T
+        out = np.empty((len(self), len(axes)), np.float32)
+
+        def work(start: int) -> None:
+            rows = slice(start, start + BLOCK_ROWS)
+            inner_products(self.values[rows], axes, out[rows])
+
+        for _ in self._map(work, range(0, len(self), BLOCK_ROWS)):
+            pass
+        return out
 
     def _each(self, work):
         return self._map(

@@ -41,6 +41,31 @@ def assign_nearest(features, centroids, labels, distances):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
+def inner_products(features, axes, out):
+    """Inner product of every feature vector with every axis.
+
+    Every row is computed on its own, so that neither blocks, threads nor processes change a bit of the outcome.
+
+    Parameters
+    ----------
+    features
+        (n, n_features) float32.
+    axes
+        (m, n_features) float32.
+    out
+        (n, m) float32.
+    """
+    for i in range(features.shape[0]):
+        vector = features[i]
+        for j in range(axes.shape[0]):
+            axis = axes[j]
+            total = np.float32(0.0)
+            for p in range(vector.shape[0]):
+                total += vector[p] * axis[p]
+            out[i, j] = total
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
 def accumulate_groups(features, labels, per_quantum, sums, counts):
     """Sums and sizes of groups of feature vectors, exact: the order of the vectors changes no bit.
 

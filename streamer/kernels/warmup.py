@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from streamer.kernels.align import align_frames, find_centre, windowed_centre
 from streamer.kernels.clean import clean_frames, find_nonfinite
-from streamer.kernels.distance import accumulate_groups, assign_nearest, assign_two_levels
+from streamer.kernels.distance import (
+    accumulate_groups,
+    assign_nearest,
+    assign_two_levels,
+    inner_products,
+)
 from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import find_direct_beam
 from streamer.kernels.neighbours import average_rows
@@ -86,6 +91,7 @@ def _calls_on_features(dtype: str) -> list[Callable[[], object]]:
     return [
         lambda: lattices(raw),
         lambda: assign_nearest(flat, flat[:1], labels, near),
+        lambda: inner_products(flat, flat, np.empty((2, 2), np.float32)),
         lambda: assign_two_levels(
             flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32)
         ),

@@ -63,6 +63,17 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
 
 
 @BOTH
+def test_inner_products_equal_their_twin_row_by_row(compiled):
+    features, axes = PATTERNS[:, :50].copy(), PATTERNS[[1, 4], :50] - 0.5
+    products, alone = np.empty((11, 2), np.float32), np.empty((1, 2), np.float32)
+    pick(distance.inner_products, compiled)(features, axes, products)
+    np.testing.assert_allclose(products, naive.inner_products(features, axes), rtol=1e-5, atol=1e-4)
+    for row in range(11):
+        pick(distance.inner_products, compiled)(features[row : row + 1], axes, alone)
+        np.testing.assert_array_equal(alone[0], products[row])
+
+
+@BOTH
 def test_labels_of_two_levels_equal_their_twin(compiled):
     features, centroids = PATTERNS[:, :50], PATTERNS[[2, 5, 7, 1, 2, 8, 9], :50] + 0.25
     starts = np.array([3, 5, 5, 7])  # the second has no children
