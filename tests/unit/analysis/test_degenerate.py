@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from streamer import analyze, open_scan
+from streamer.errors import FileFormatError
 from tests.simulated import simulate
 
 
@@ -43,7 +44,12 @@ def test_a_single_crystal_is_one_cluster_with_one_lattice(tmp_path):
     assert np.rad2deg(result.arrays["lattice/rotation_rad"].std()) < 0.2
 
 
-@pytest.mark.parametrize("value", [0.0, 7.0])
+@pytest.mark.parametrize("value", [1e-3, 7.0])
 def test_constant_frames_are_one_cluster(tmp_path, value):
     result = analyzed(np.full((8, 10, 128, 128), value, np.float32), tmp_path)
     assert len(np.unique(result.label_maps[-1])) == 1
+
+
+def test_zeros_alone_are_room_that_was_never_written(tmp_path):
+    with pytest.raises(FileFormatError, match="80 records of zeros alone"):
+        analyzed(np.zeros((8, 10, 128, 128), np.float32), tmp_path)
