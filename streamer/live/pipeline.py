@@ -204,8 +204,11 @@ class LivePipeline:
     def close(self, read_again: bool = True) -> None:
         """After the last pattern: everything as the analysis would decide it, all labels up to date.
 
-        Without `read_again` mask and apertures stay as they are, and clusters alone are made anew.
+        Without `read_again` mask and apertures stay as they are, and clusters alone are made anew, unless they have
+        settled.
         """
+        if not read_again and self.clusters.is_settled and not self._asked():
+            return
         if self.model is None and self._waiting:
             self._begin()
         if self.model is not None and self.n:

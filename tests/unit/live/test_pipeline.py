@@ -214,6 +214,21 @@ def test_closing_labels_do_not_depend_on_the_order_of_frames(opened, frames, fin
         np.testing.assert_array_equal(partition(ours), partition(theirs))
 
 
+@pytest.mark.parametrize("has_settled", [False, True])
+def test_a_close_that_reads_nothing_again_makes_clusters_anew_unless_they_have_settled(
+    scan, opened, frames, monkeypatch, has_settled
+):
+    pipeline = run(opened, frames, close=False)
+    before, clusters, mask = pipeline.label_maps(), pipeline.clusters, pipeline.model.mask
+    monkeypatch.setattr(type(clusters), "is_settled", has_settled)
+    pipeline.close(read_again=False)
+    assert (pipeline.clusters is clusters) == has_settled
+    np.testing.assert_array_equal(pipeline.model.mask.features, mask.features)
+    assert many_to_one_accuracy(pipeline.label_maps()[-1], scan.specimen.phase) >= 0.97
+    if has_settled:
+        np.testing.assert_array_equal(pipeline.label_maps(), before)
+
+
 def test_identities_survive_the_closing_pass(opened, frames):
     pipeline = run(opened, frames, close=False)
     before = pipeline.label_maps()[0]
