@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamer.analysis.preprocess import Aligned, choose_mask
 from streamer.analysis.result_file import AnalysisResult, open_result
-from streamer.cluster.nearest import distance_in_reaches
+from streamer.cluster.nearest import chance_beyond, distance_in_reaches
 from streamer.cluster.tree import ClusterTree
 from streamer.errors import SettingsError
 from streamer.kernels.mask import FeatureMask
@@ -22,6 +22,8 @@ from streamer.settings import AnalysisSettings, analysis_settings, settings_id
 
 NEW_SHARE = 0.01
 """Share of the patterns beyond the reach of every cluster, above which there is something new."""
+CLEARLY = 4.0
+"""Standard deviations beyond what chance puts there."""
 UNSEEN_SHARE = 0.25
 """Share of the pixels that a scan's own mask would have and the model's has not, above which something is not seen."""
 LARGEST_SCALE_ERROR = 0.02
@@ -106,7 +108,8 @@ class ClusterModel:
                 f"{self.name} does not say how far its clusters reach, so that new structure is not found: analyse its "
                 "scan again with this livestem."
             )
-        if n_new <= NEW_SHARE * n:
+        chance = n * chance_beyond(self.tree)
+        if n_new <= max(NEW_SHARE * n, chance + CLEARLY * np.sqrt(chance)):
             return ""
         return (
             f"New structure: {n_new} of {n} patterns ({n_new / n:.1%}) are farther from every cluster of {self.name} "

@@ -71,6 +71,15 @@ def reach_of_leaves(hierarchy: Hierarchy, features: NDArray[np.float32] | Vector
     return reach
 
 
+def chance_beyond(tree: ClusterTree) -> float:
+    """Share of vectors like those of a hierarchy that chance puts beyond its reach.
+
+    The next of m + 1 equal vectors is the farthest of them once in m + 1 times.
+    """
+    leaves = [leaf.n_patterns for leaf in tree.leaves()]
+    return sum(n / (min(n, REACH_SAMPLE) + 1) for n in leaves) / max(sum(leaves), 1)
+
+
 def distance_in_reaches(
     reach: NDArray[np.float32],
     centroids: NDArray[np.float32],

@@ -17,7 +17,7 @@ from streamer.analysis.result_file import write_result
 from streamer.cli.analyze import command as analyze_command
 from streamer.cli.apply import command
 from streamer.cluster.divisive import Hierarchy
-from streamer.cluster.nearest import distance_in_reaches, label_by, reach_of_leaves
+from streamer.cluster.nearest import chance_beyond, distance_in_reaches, label_by, reach_of_leaves
 from streamer.cluster.tree import ClusterTree
 from streamer.errors import SettingsError
 from streamer.model import ClusterNode
@@ -64,7 +64,9 @@ def test_another_seed_gets_the_phases_without_fitting(fitted, tmp_path):
         )
     assert applied.array_attrs["model"]["result"] == "first.result.h5"
     assert said["remark"] == ""
-    assert said["n_new"] / applied.label_maps[0].size < 0.01
+    # About one in the size of a leaf lies farther than all that the leaf was made of.
+    size = applied.label_maps[0].size
+    assert said["n_new"] / size < 2 * chance_beyond(ClusterTree(list(fitted.nodes)))
 
 
 def simulate_phase(fitted):
@@ -149,3 +151,13 @@ def test_nearest_centroids_go_down_the_tree_and_distances_are_in_reaches():
     assert inside.tolist() == [0.5, 0.0, pytest.approx(1 / 6), 0.5, 1.0, 1.0]
     outside = distance_in_reaches(reach, centroids, np.array([[-4.0], [30.0]], np.float32))
     assert outside.tolist() == [2.0, pytest.approx(28 / 3)]
+
+
+def test_chance_puts_as_many_beyond_as_is_told():
+    """Of vectors like those that a leaf was made of."""
+    rng = np.random.default_rng(0)
+    tree = ClusterTree([ClusterNode(0, 0, 0, "all", 40, 0.0, 0.0)])
+    drawn = np.abs(rng.standard_normal((4000, 41)))
+    seen = (drawn[:, 40] > drawn[:, :40].max(axis=1)).mean()
+    assert chance_beyond(tree) == pytest.approx(1 / 41)
+    assert seen == pytest.approx(chance_beyond(tree), abs=0.008)
