@@ -175,7 +175,8 @@ class LiveSession:
         """The closing pass; it reads nothing again where the analysis does, as soon as this thread has ended."""
         while (reads_again := self._reads_again()) is None and not self._stop.wait(RECORDER_POLL_S):
             pass  # how the stream ended is known in a moment
-        self._pipeline.close(bool(reads_again))
+        if reads_again is not None:
+            self._pipeline.close(reads_again)
 
     def _step(self) -> None:
         batch = self._reader.borrow(BLOCK_FRAMES, BORROW_TIMEOUT_S)
