@@ -163,16 +163,10 @@ def divide_leaf(
         if seen.shape != inside.shape:
             clustering = by_labels(inside, clustering.labels, k)
         if rules.averaging:
-            width = _averaging_width(inside, clustering, members, rules.averaging, executor)
-            if width:
-                # Along its leading components: what separates clusters lies there, and averaging all features is slow.
-                together = np.zeros(len(seen), np.int32)
-                scores = seen.project(leading_axes(seen, rng))
-                scan_map = rules.averaging.scan_map.part(members)
-                averaged, _ = scan_map.averaged(scores, together, width, executor)
-                labels = kmeans(averaged, k, rng, executor).labels
-                clustering = by_labels(inside, labels, k)
-                tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)
+            clustering, width = _with_neighbours(
+                inside, seen, clustering, members, rules.averaging, rng, executor
+            )
+            tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)
         centroids.append(clustering.centroids)
         for label in range(k):
             own = members[clustering.labels == label]
@@ -192,25 +186,41 @@ def divide_leaf(
     return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
 
 
-def _averaging_width(
+def _with_neighbours(
     inside: Vectors,
-    clustering: Clustering,
+    seen: Vectors,
+    alone: Clustering,
     members: NDArray[np.int64],
     averaging: Averaging,
+    rng: np.random.Generator,
     executor: Executor | None,
+) -> tuple[Clustering, float]:
+    """The clustering after averaging with neighbours, and how wide; as it is, and 0, where that does not pay."""
+    scan_map, together = averaging.scan_map.part(members), np.zeros(len(members), np.int32)
+    width = _averaging_width(inside, alone, scan_map, averaging.noise, executor)
+    if not width:
+        return alone, width
+    # Along the leading components: what separates clusters lies there, and averaging all features is slow.
+    scores = seen.project(leading_axes(seen, rng))
+    averaged, _ = scan_map.averaged(scores, together, width, executor)
+    labels = kmeans(averaged, alone.k, rng, executor).labels
+    return by_labels(inside, labels, alone.k), width
+
+
+def _averaging_width(
+    inside: Vectors, clustering: Clustering, scan_map: ScanMap, noise_of: Noise, executor: Executor | None
 ) -> float:
     """How wide averaging with neighbours pays where it matters: along what separates the clusters; 0: not at all."""
     centroids = clustering.centroids.astype(np.float64)
     mean = np.average(centroids, axis=0, weights=clustering.counts)
     _, lengths, directions = np.linalg.svd(centroids - mean, full_matrices=False)
     directions = directions[lengths > 1e-6 * lengths[0]]
-    noise = averaging.noise(directions, mean) if len(directions) else np.zeros(1)
+    noise = noise_of(directions, mean) if len(directions) else np.zeros(1)
     one, other = np.triu_indices(len(centroids), 1)
     apart = np.linalg.norm(centroids[one] - centroids[other], axis=1).min()
     if not (noise > 0).all() or apart > CLEAR_DISTANCE * np.sqrt(noise.max()):
         return 0.0
-    scores = inside.project(directions.astype(np.float32))
-    scan_map, together = averaging.scan_map.part(members), np.zeros(len(scores), np.int32)
+    scores, together = inside.project(directions.astype(np.float32)), np.zeros(len(inside), np.int32)
     least, best = WORTH, 0.0
     for width in WIDTHS:
         averaged, own_share = scan_map.averaged(scores, together, width, executor)
