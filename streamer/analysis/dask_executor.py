@@ -10,26 +10,24 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from streamer.analysis.on_worker import chunk_there, kept_of, leave, rest_of
 from streamer.analysis.passes import (
     Arrays,
-    Buffers,
     Cancel,
     JobExecutor,
     Outcome,
     PassJob,
     chunk_bounds,
-    compute_chunk,
 )
 from streamer.analysis.remote_vectors import Piece, RemoteVectors
 from streamer.analysis.source import ScanSource
-from streamer.errors import EngineUnreachable, FileFormatError, SettingsError, WorkersLost
+from streamer.errors import EngineUnreachable, SettingsError, WorkersLost
 from streamer.formats.scan_file import ScanFile
 from streamer.settings import AnalysisSettings
 
@@ -142,7 +140,8 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
         self._source: ScanSource | None = None
         self._cancel = Cancel()
 
-    def begin(self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel) -> None:
+    @contextmanager
+    def analysis_of(self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel) -> Iterator[None]:
         """See `JobExecutor`.
 
         Raises
@@ -156,6 +155,12 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
                 "away, or --scheduler and --workers. The scan is unchanged."
             )
         self._source, self._cancel = ScanSource.of(scan, settings), cancel
+        try:
+            yield
+        finally:
+            if self._client.status == "running":
+                with suppress(OSError, TimeoutError):  # a scheduler that is lost was said, or will be
+                    self._client.run(leave, self._source, wait=False, on_error="ignore")
 
     def run_job(
         self, scan: ScanFile, job: PassJob, progress: Callable[[float], None], cancel: Cancel
@@ -261,28 +266,3 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
             for own in lanes.values()
         ]
         return RemoteVectors(self, pieces, (spans[-1].stop, n_columns))
-
-
-def chunk_there(source: ScanSource, job: PassJob, start: int) -> tuple[Arrays, Arrays, str]:
-    """On the worker: what a chunk holds, its sums, and the name of what stays."""
-    try:
-        with threadpool_limits(1), source.opened() as scan:
-            out = job.rooms()
-            sums = compute_chunk(scan, job, start, out, Buffers(scan))
-    except FileFormatError as error:
-        from distributed import get_worker
-
-        raise FileFormatError(f"The worker at {get_worker().address} says: {error}") from None
-    return out, sums, job.kept
-
-
-def kept_of(found: tuple[Arrays, Arrays, str]) -> Any:
-    """On the worker: what stays."""
-    return found[0][found[2]]
-
-
-def rest_of(found: tuple[Arrays, Arrays, str]) -> tuple[Arrays, Arrays]:
-    """On the worker: what is sent, and how wide is what stays."""
-    arrays, sums, kept = found
-    rest = {name: array for name, array in arrays.items() if name != kept}
-    return rest, sums | {"n_columns": np.array(arrays[kept].shape[1])}

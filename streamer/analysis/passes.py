@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
@@ -139,8 +140,10 @@ class JobExecutor(Executor):
     """An executor that computes whole jobs elsewhere; what is submitted to it runs in threads here."""
 
     @abstractmethod
-    def begin(self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel) -> None:
-        """Say which scan, not prepared yet, and with which settings the next jobs are of."""
+    def analysis_of(
+        self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel
+    ) -> AbstractContextManager[None]:
+        """Within it jobs are of this scan, not prepared yet, with these settings."""
 
     @abstractmethod
     def run_job(

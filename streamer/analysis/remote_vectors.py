@@ -12,7 +12,7 @@ from streamer.cluster.vectors import Assigned, HeldVectors, Vectors, largest_val
 if TYPE_CHECKING:
     from streamer.analysis.dask_executor import DaskExecutor
 
-GATHERED_ROWS = 16384
+GATHERED_ROWS = 32768
 """Parts of no more vectors are clustered by the one that asked: it costs less than asking workers again and again."""
 
 

@@ -120,9 +120,7 @@ def analyze(
     clock = _Clock()
     if settings.manifold.method == "umap":
         import_umap()
-    if isinstance(executor, JobExecutor):
-        executor.begin(scan, settings, cancel)
-    scan = as_analysed(scan, settings)
+    as_kept, scan = scan, as_analysed(scan, settings)
     if model is not None:
         model.refuse_other_detector(scan.info)
     with (
@@ -132,6 +130,9 @@ def analyze(
         if executor
         else ThreadPoolExecutor(n_threads or os.cpu_count() or 1) as executor,
         ThreadPoolExecutor(1) as beside,
+        executor.analysis_of(as_kept, settings, cancel)
+        if isinstance(executor, JobExecutor)
+        else nullcontext(),
     ):
         with clock.stage("align", progress) as told:
             aligned = aligned or align_scan(scan, settings, executor, told, cancel)

@@ -1,5 +1,6 @@
 """The scan as it is analysed, and how another process opens the same."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,12 +34,15 @@ class ScanSource:
         Of the content.
     told
         What `open_scan` has to be told beside the path.
+    analysis_id
+        No two analyses are of the same source: each looks at the file anew.
     """
 
     path: Path
     settings: AnalysisSettings
     checksum: str
     told: dict[str, Any] = field(default_factory=dict)
+    analysis_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @classmethod
     def of(cls, scan: ScanFile, settings: AnalysisSettings) -> "ScanSource":

@@ -1,5 +1,6 @@
 """Vectors and jobs of other processes, without any process: a client that computes when it is asked."""
 
+import asyncio
 import itertools
 from concurrent.futures import Future
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import analyze, open_scan
-from streamer.analysis import remote_vectors
+from streamer.analysis import on_worker, remote_vectors
 from streamer.analysis.dask_executor import DaskExecutor
 from streamer.analysis.passes import Cancel, chunk_bounds
 from streamer.analysis.remote_vectors import Piece, RemoteVectors
@@ -52,6 +53,10 @@ class FakeClient:
         if isinstance(one, list):
             return [self._found(item) for item in one]
         return one.result() if isinstance(one, Future) else one
+
+    def run(self, work, *arguments, wait, on_error):
+        assert (wait, on_error) == (False, "ignore")
+        asyncio.run(work(*arguments))
 
     def who_has(self, futures):
         return {future.key: (f"w{number % self.n_workers}",) for number, future in enumerate(futures)}
@@ -187,3 +192,41 @@ def test_a_worker_that_sees_another_file_says_so(scan, tmp_path):
     with pytest.raises(FileFormatError, match="does not exist"):
         with missing.opened():
             pass
+
+
+def test_a_worker_keeps_a_scan_open_for_one_analysis_and_no_longer(scan, monkeypatch):
+    opened = []
+
+    def open_it(*arguments, **told):
+        opened.append(open_scan(*arguments, **told))
+        return opened[-1]
+
+    monkeypatch.setattr("streamer.analysis.source.open_scan", open_it)
+    with open_scan(scan.raw) as own:
+        one, other = (ScanSource.of(own, AnalysisSettings()) for _ in range(2))
+    with on_worker.scan_of(one) as (first, buffers):
+        pass
+    with on_worker.scan_of(one) as (again, same_buffers), on_worker.scan_of(one) as (_, more_buffers):
+        assert again is first
+        assert same_buffers is buffers is not more_buffers
+        asyncio.run(on_worker.leave(one))
+        assert is_open(first, scan)  # a chunk of it is being computed
+    assert not is_open(first, scan)
+    with on_worker.scan_of(one) as (anew, _):
+        assert anew is not first
+    with on_worker.scan_of(other):  # of another analysis: the file may have changed
+        assert not is_open(anew, scan)
+        asyncio.run(on_worker.leave(one))  # comes late, and is of no scan that is open
+    with on_worker.scan_of(other):
+        pass
+    asyncio.run(on_worker.leave(other))
+    assert len(opened) == 3
+    assert not any(is_open(one, scan) for one in opened)
+
+
+def is_open(opened, scan):
+    try:
+        np.testing.assert_array_equal(opened.pattern(3, 4), scan.frames[3 * 32 + 4])
+    except FileFormatError:
+        return False
+    return True
