@@ -218,7 +218,9 @@ def write_rate(folder: Path) -> float:
 
 def check_machine() -> Finding:
     """Processors and memory."""
-    n_cores, memory = os.cpu_count() or 1, _memory_bytes()
+    from streamer.cluster.tables import known_memory_bytes
+
+    n_cores, memory = os.cpu_count() or 1, known_memory_bytes()
     said = f"{n_cores} cores" + (f", {memory / (1 << 30):.0f} GiB of memory" if memory else "")
     if n_cores < 2 or (memory and memory < LEAST_MEMORY_BYTES):
         text = (
@@ -226,10 +228,3 @@ def check_machine() -> Finding:
         )
         return Finding("machine", Verdict.WARNING, text)
     return Finding("machine", Verdict.OK, f"{said}.")
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return None

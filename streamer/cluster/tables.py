@@ -5,6 +5,8 @@ import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +62,50 @@ def _reserve(fd: int, n_bytes: int, folder: str) -> None:
 
 
 def memory_bytes() -> int:
-    """How much memory the computer has."""
+    """How much memory this process may take, known or assumed."""
+    return known_memory_bytes() or UNKNOWN_MEMORY_BYTES
+
+
+def known_memory_bytes() -> int | None:
+    """The computer's memory or, within a container or a batch job, what it may take of it; None: not known."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return UNKNOWN_MEMORY_BYTES
+        has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+    return min([has, *control_group_limits()])
+
+
+def control_group_limits(root: Path = Path("/")) -> list[int]:
+    """Limits in bytes that Linux' control groups, of both versions, set to this process; empty: none.
+
+    Parameters
+    ----------
+    root
+        Under which ``proc`` and ``sys`` lie.
+    """
+    limits = []
+    for folder, name in _control_groups(root):
+        # Each ancestor may set a limit of its own.
+        for group in (folder, *folder.parents):
+            try:
+                limits.append(int((group / name).read_text()))
+            except (OSError, ValueError):  # none here, or "max"
+                pass
+            if group.parent == root / "sys/fs":
+                break
+    return limits
+
+
+def _control_groups(root: Path) -> Iterator[tuple[Path, str]]:
+    """Folder of each group that this process is in, and the name of the file with its limit."""
+    mounted = root / "sys/fs/cgroup"
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            yield mounted / path.lstrip("/"), "memory.max"
+        elif "memory" in controllers.split(","):
+            yield mounted / "memory" / path.lstrip("/"), "memory.limit_in_bytes"

@@ -69,3 +69,29 @@ def test_this_computer_s_memory_is_known_or_assumed(monkeypatch):
     assert 1 << 28 < tables.memory_bytes() < 1 << 46
     monkeypatch.delattr("os.sysconf")
     assert tables.memory_bytes() == tables.UNKNOWN_MEMORY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limits"),
+    [
+        ("0::/jobs/seven\n", {"jobs/seven/memory.max": "max", "jobs/memory.max": "3000"}, [3000]),
+        (
+            "4:cpu,memory:/box\n2:cpuset:/\n0::/\n",
+            {
+                "memory/box/memory.limit_in_bytes": "5000",
+                "memory/memory.limit_in_bytes": "9223372036854771712",
+            },
+            [5000, 9223372036854771712],
+        ),
+        ("0::/\n", {}, []),
+    ],
+)
+def test_what_a_batch_job_may_take_counts(tmp_path, groups, files, limits):
+    (tmp_path / "proc/self").mkdir(parents=True)
+    assert tables.control_group_limits(tmp_path) == []
+    (tmp_path / "proc/self/cgroup").write_text(groups)
+    for name, text in files.items():
+        path = tmp_path / "sys/fs/cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    assert tables.control_group_limits(tmp_path) == limits
