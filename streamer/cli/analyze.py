@@ -13,6 +13,7 @@ from streamer.cli.detector_options import detector_options, detector_values
 from streamer.cli.scaling import executor_for, scaling_options
 from streamer.cli.scan_options import scan_options, take_told
 from streamer.cli.summary import in_words
+from streamer.cli.together import analyze_together
 from streamer.errors import SettingsError
 
 _OVERRIDES = {
@@ -81,6 +82,17 @@ _K_HELP = "Number of children of a node, as NODE=K; the root is 'all'. May be gi
     default=None,
     help="UMAP of the patterns in three dimensions, or nothing of the kind.  [default: principal components]",
 )
+@click.option(
+    "--together",
+    is_flag=True,
+    help="One analysis of a sample of all FILEs, as a model for `livestem apply`.  [default: each by itself]",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="POSITIONS",
+    help="With --together: scan positions of all scans together, about.  [default: 65536]",
+)
 @detector_options
 @scan_options
 @scaling_options
@@ -92,6 +104,8 @@ def command(
     overview: Path | None,
     settings_path: Path | None,
     from_result: Path | None,
+    together: bool,
+    sample: int | None,
     threads: int | None,
     scheduler: str | None,
     workers: int | None,
@@ -101,10 +115,13 @@ def command(
     """Align, mask, cluster in real and in momentum space; writes NAME.result.h5 beside each FILE.
 
     FILE may be a folder or a pattern such as 'night/*.raw'. Of several scans, those that are finished are skipped,
-    those that fail do not stop the rest, and livestem-overview.html shows all of them.
+    those that fail do not stop the rest, and livestem-overview.html shows all of them. With --together bands of lines
+    of all of them make one result, by whose clusters `livestem apply` labels each.
     """
     told = take_told(chosen)
     settings = _settings(settings_path, **chosen)
+    if together or sample is not None:
+        _refuse_beside(together, from_result, chosen["roi"], overview)
     if from_result is not None:
         given = (settings_path, *told.values(), *chosen.values())
         is_changed = any(value not in (None, ()) for value in given)
@@ -114,6 +131,9 @@ def command(
         return 0
     if not files:
         raise SettingsError("No file is given. Expected FILE..., or --from RESULT.h5 to repeat an analysis.")
+    if together:
+        with executor_for(threads, scheduler, workers) as executor:
+            return analyze_together(files, out, sample, settings, _work(executor, threads), as_json, told)
     many = is_batch(files)
     if many and out is not None:
         raise SettingsError(f"--out {out} names one result, several scans are given. Leave --out away.")
@@ -127,6 +147,16 @@ def command(
         done = _analyze_one(files[0], out, settings, work, told)[0]
     click.echo(json.dumps(done) if as_json else in_words(done))
     return 0
+
+
+def _refuse_beside(together: bool, from_result: Path | None, roi: str | None, overview: Path | None) -> None:
+    if not together:
+        raise SettingsError("--sample says how much --together takes of all scans. Give both, or neither.")
+    given = {"--from": from_result, "--roi": roi, "--overview": overview}
+    if other := next((name for name, value in given.items() if value is not None), None):
+        raise SettingsError(
+            f"--together makes one result of many scans, {other} is of one. Give one of them."
+        )
 
 
 def _work(executor: Any, threads: int | None) -> Any:

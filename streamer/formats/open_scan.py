@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 
-from streamer.errors import FileFormatError, SettingsError
+from streamer.errors import FileFormatError, LivestemError, SettingsError
 from streamer.formats import npy
 from streamer.formats.empad import EmpadRaw, read_xml
 from streamer.formats.empad_g2 import EmpadG2Raw, holds_words
@@ -16,6 +16,8 @@ from streamer.formats.hdf5 import open_hdf5
 from streamer.formats.recording import RecordingReader, is_recording
 from streamer.formats.rosettasciio import open_with_rosettasciio
 from streamer.formats.scan_file import ScanFile
+from streamer.formats.scan_series import SUFFIX as SERIES_SUFFIX
+from streamer.formats.scan_series import ScanSeries, read_series
 from streamer.formats.side_settings import take_side_settings
 
 OPENED_WITH = "opened_with"
@@ -32,7 +34,8 @@ def open_scan(
 
     Order: 1. an EMPAD XML opens the RAW file that it names, 2. a ``.raw`` file is EMPAD, 3. an HDF5 file with our
     schema is a recording; by their first bytes 4. NPY and 5. other HDF5 (HyperSpy, EMD, NeXus, DECTRIS masters);
-    6. the rest is RosettaSciIO's, by extension. A calibration that the user has entered wins.
+    6. the rest is RosettaSciIO's, by extension; a ``.series`` file names scans that are seen as one. A calibration
+    that the user has entered wins.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def open_scan(
         raise FileFormatError(f"{path} is a folder. Expected a scan file. Name the file in it.")
     is_told = dataset is not None or scan_shape is not None
     scan = None if path.suffix.lower() in {".xml", ".raw"} else _open_other(path, dataset, scan_shape)
-    if is_told and (scan is None or isinstance(scan, RecordingReader)):
+    if is_told and (scan is None or isinstance(scan, RecordingReader | ScanSeries)):
         raise SettingsError(
             f"{path} holds one scan and says its shape. Leave --dataset and --scan-shape (dataset and scan_shape of "
             "open_scan) away."
@@ -112,7 +115,23 @@ def _open_empad(path: Path, flyback_left: int | None) -> ScanFile:
     return _open_raw(path.parent / metadata.raw_name, metadata, flyback_left)
 
 
+def _open_series(path: Path) -> ScanSeries:
+    series = read_series(path)
+    members: list[ScanFile] = []
+    try:
+        for scan in series.scans:
+            told = scan.model_dump(include={"dataset", "scan_shape", "flyback_left"})
+            members.append(open_scan(path.parent / scan.path, **told))
+        return ScanSeries(path, series, members)
+    except LivestemError:
+        for member in members:
+            member.close()
+        raise
+
+
 def _open_other(path: Path, dataset: str | None, scan_shape: tuple[int, int] | None) -> ScanFile:
+    if path.suffix.lower() == SERIES_SUFFIX:
+        return _open_series(path)
     if is_recording(path):  # 3.
         return RecordingReader(path)
     try:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamer.errors import SettingsError
 from streamer.formats.scan_file import ScanFile
+from streamer.formats.scan_series import ScanSeries
 from streamer.model import Calibration, Orientation, ScanInfo
 from streamer.settings import DetectorSettings
 
@@ -212,6 +213,10 @@ def prepare_scan(scan: ScanFile, settings: DetectorSettings) -> ScanFile:
     """
     if isinstance(scan, PreparedScan):
         return scan
+    if isinstance(
+        scan, ScanSeries
+    ):  # each as the detector wrote it: words are decoded by their place in a scan
+        return scan.with_members([prepare_scan(member, settings) for member in scan.members])
     preparation = FramePreparation(scan.info, settings)
     stored = np.flatnonzero(scan.received)
     if preparation.decoder is not None:
