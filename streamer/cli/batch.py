@@ -14,13 +14,14 @@ from streamer.cli.summary import summary_of
 from streamer.errors import RecordingError
 
 EXIT_SOME_FAILED = 8
-PAGE = "livestem-overview.html"
+PAGE = "livestem-overview{kind}.html"
+"""`kind`: what stands in the results' names too, so that clusters of a model leave the page of the analyses alone."""
 
 overview_option = click.option(
     "--overview",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help=f"Page with all scans of a folder or list; default: {PAGE} beside the first.",
+    help="Page with all scans of a folder or list; default: livestem-overview.html beside the first.",
 )
 
 
@@ -84,7 +85,9 @@ def run_many(
     from streamer.formats.find_scans import find_scans
 
     sources = find_scans(files)
-    page = overview or (files[0] if files[0].is_dir() else sources[0].parent) / PAGE
+    page = overview or (files[0] if files[0].is_dir() else sources[0].parent) / PAGE.format(
+        kind=f".{kind}" if kind else ""
+    )
     cards: list[str] = []
     said: list[dict[str, Any]] = []
     with _page_at_the_end(page, cards), scan_by_scan(stages, len(sources)) as (begins, told):

@@ -3,8 +3,10 @@
 import base64
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from matplotlib.image import imsave
@@ -54,8 +56,8 @@ def card(outcome: ScanOutcome, folder: Path) -> str:
     if result.remark:
         lines.append(f'<p class="remark">{escape(result.remark)}</p>')
     if result.path is not None:
-        link = escape(_from(folder, result.path))
-        lines.append(f'<p><a href="{link}">{link}</a></p>')
+        link = _from(folder, result.path)
+        lines.append(f'<p><a href="{quote(link)}">{escape(link)}</a></p>')
     return f"<article>{''.join(lines)}</article>"
 
 
@@ -74,8 +76,10 @@ def overview_html(title: str, cards: Sequence[str]) -> str:
 def _in_words(result: AnalysisResult) -> str:
     n_y, n_x = result.label_maps.shape[1:]
     clusters = ", ".join(f"{count} at level {level}" for level, count in result.clusters_per_level.items())
-    created = str(result.attrs["created"]).replace("T", " ")
-    return f"{n_y} x {n_x} positions; clusters: {clusters or 'none'}; analysed {created}."
+    created = datetime.fromisoformat(str(result.attrs["created"])).astimezone(UTC)
+    return (
+        f"{n_y} x {n_x} positions; clusters: {clusters or 'none'}; analysed {created:%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def _from(folder: Path, path: Path) -> str:
