@@ -77,9 +77,7 @@ def _in_words(result: AnalysisResult) -> str:
     n_y, n_x = result.label_maps.shape[1:]
     clusters = ", ".join(f"{count} at level {level}" for level, count in result.clusters_per_level.items())
     created = datetime.fromisoformat(str(result.attrs["created"])).astimezone(UTC)
-    return (
-        f"{n_y} x {n_x} positions; clusters: {clusters or 'none'}; analysed {created:%Y-%m-%d %H:%M} UTC."
-    )
+    return f"{n_y} x {n_x} positions; clusters: {clusters or 'none'}; analysed {created:%Y-%m-%d %H:%M} UTC."
 
 
 def _from(folder: Path, path: Path) -> str:
