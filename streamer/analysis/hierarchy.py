@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,8 +14,9 @@ from streamer.analysis.passes import Arrays, Block, Cancel, PassJob, run_job
 from streamer.analysis.preprocess import Aligned
 from streamer.cluster.tree import ClusterTree
 from streamer.formats.scan_file import ScanFile
-from streamer.kernels.frame_pass import FramePass, FramePlan, frame_plan
+from streamer.kernels.frame_pass import FramePass, FramePlan, detectors_of, frame_plan
 from streamer.kernels.spots import Lattices
+from streamer.kernels.virtual import VirtualDetectors
 from streamer.settings import AnalysisSettings
 
 
@@ -123,6 +125,10 @@ class GroupsJob(PassJob):
         """Positions."""
         return len(self.group_of)
 
+    @cached_property
+    def _detectors(self) -> VirtualDetectors | None:
+        return None if self.weights is None else detectors_of(self.weights, self.shape)
+
     @property
     def wanted(self) -> NDArray[np.bool_] | None:
         """See `PassJob`."""
@@ -147,7 +153,7 @@ class GroupsJob(PassJob):
 
     def step(self, block: Block, out: Arrays, sums: Arrays) -> None:
         """See `PassJob`."""
-        frame_pass = FramePass(self.shape, self.plan, weights=self.weights, room=block.room)
+        frame_pass = FramePass(self.shape, self.plan, detectors=self._detectors, room=block.room)
         found = frame_pass.outcome(len(block.positions))
         centres = self.centres_yx[block.positions]
         groups = self.group_of[block.positions]

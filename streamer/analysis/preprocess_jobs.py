@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from streamer.analysis.passes import Arrays, Block, PassJob
 from streamer.cluster.tables import new_table
-from streamer.kernels.frame_pass import FramePass, FramePlan
+from streamer.kernels.frame_pass import FramePass, FramePlan, detectors_of
+from streamer.kernels.virtual import VirtualDetectors
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class ExtractJob(PassJob):
         """(n + 1,) usable positions before each."""
         return np.concatenate([[0], np.cumsum(self.usable)])
 
+    @cached_property
+    def _detectors(self) -> VirtualDetectors:
+        return detectors_of(self.weights, self.shape)
+
     def rooms(self, with_kept: bool = True) -> Arrays:
         """`features` (n_usable, n_features), `virtual` (n, m) NaN where not usable, `binned` (n_patches, n_pixels)."""
         n_patches = int(self.patches.max() - self.patches.min()) + 1
@@ -106,7 +111,12 @@ class ExtractJob(PassJob):
     def step(self, block: Block, out: Arrays, sums: Arrays) -> None:
         """See `PassJob`."""
         frame_pass = FramePass(
-            self.shape, self.plan, weights=self.weights, pixels=self.pixels, room=block.room, scale=self.scale
+            self.shape,
+            self.plan,
+            detectors=self._detectors,
+            pixels=self.pixels,
+            room=block.room,
+            scale=self.scale,
         )
         found = frame_pass.outcome(len(block.positions))
         found.centres_yx[:] = self.centres_yx[block.positions]

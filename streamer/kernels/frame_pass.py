@@ -18,6 +18,7 @@ from streamer.kernels.align import find_centre, line_margin, resample_rows, spli
 from streamer.kernels.clean import count_bad, max_bad_pixels, mend_frame
 from streamer.kernels.flags import FASTMATH
 from streamer.kernels.mask import DirectBeam, reference_centre
+from streamer.kernels.virtual import VirtualDetectors, add_virtual, virtual_detectors
 
 GROUP_FRAMES = 4
 TILE_PIXELS = 1024
@@ -59,8 +60,8 @@ class Wanted(NamedTuple):
     ----------
     near_mean
         (n_pixels,) float32: moments are taken about it, which takes the cancellation out of the variance.
-    weights
-        (n_detectors, n_pixels) float32: virtual detectors.
+    detectors
+        Virtual detectors.
     pixels
         (n_features,) int64, ascending: flat indices of the feature pixels.
     scale
@@ -71,7 +72,7 @@ class Wanted(NamedTuple):
     """
 
     near_mean: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    detectors: VirtualDetectors
     pixels: NDArray[np.int64]
     scale: NDArray[np.float32]
     bins: NDArray[np.int64]
@@ -120,7 +121,7 @@ class FrameRoom(NamedTuple):
 def make_room(detector_shape: tuple[int, int]) -> FrameRoom:
     """Scratch for frames of one shape; one for each thread."""
     n_y, n_x = detector_shape
-    tile = max(1, TILE_PIXELS // n_x) * n_x
+    tile = tile_pixels(detector_shape)
     return FrameRoom(
         aligned_empty((GROUP_FRAMES, n_y, n_x), np.float32),
         aligned_empty((GROUP_FRAMES, tile), np.float32),
@@ -133,6 +134,16 @@ def make_room(detector_shape: tuple[int, int]) -> FrameRoom:
         aligned_empty((n_y, n_x), np.float32),
         np.empty(3),
     )
+
+
+def tile_pixels(detector_shape: tuple[int, int]) -> int:
+    """Pixels of a tile: whole rows."""
+    return max(1, TILE_PIXELS // detector_shape[1]) * detector_shape[1]
+
+
+def detectors_of(weights: NDArray[np.float32], detector_shape: tuple[int, int]) -> VirtualDetectors:
+    """Virtual detectors of weights (n_detectors, n_pixels), for many passes over frames of this shape."""
+    return virtual_detectors(weights, tile_pixels(detector_shape))
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: type) -> NDArray:
@@ -172,8 +183,8 @@ class FramePass:
         Of the frames.
     plan
         How frames are cleaned and aligned.
-    near_mean, weights, pixels
-        As in `Wanted`; None: zeros, no virtual detectors, no features.
+    near_mean, detectors, pixels
+        As in `Wanted`, detectors also as their weights; None: zeros, no virtual detectors, no features.
     room
         Scratch to use again; None: new.
     scale
@@ -185,7 +196,7 @@ class FramePass:
         detector_shape: tuple[int, int],
         plan: FramePlan,
         near_mean: NDArray[np.floating] | None = None,
-        weights: NDArray[np.float32] | None = None,
+        detectors: VirtualDetectors | NDArray[np.float32] | None = None,
         pixels: NDArray[np.int64] | None = None,
         room: FrameRoom | None = None,
         scale: NDArray[np.float32] | None = None,
@@ -193,7 +204,11 @@ class FramePass:
         n_pixels = detector_shape[0] * detector_shape[1]
         self.plan, self.room = plan, room or make_room(detector_shape)
         self._near = np.zeros(n_pixels, np.float32) if near_mean is None else near_mean.astype(np.float32)
-        self._weights = np.zeros((0, n_pixels), np.float32) if weights is None else weights
+        if detectors is None:
+            detectors = np.zeros((0, n_pixels), np.float32)
+        if isinstance(detectors, np.ndarray):
+            detectors = detectors_of(detectors, detector_shape)
+        self._detectors = detectors
         self._pixels = np.zeros(0, np.int64) if pixels is None else pixels
         self._scale = np.ones(len(self._pixels), np.float32) if scale is None else scale
         self._no_moments, self._no_bins = np.zeros((2, 0)), np.zeros((0, n_pixels), np.float32)
@@ -204,7 +219,7 @@ class FramePass:
             np.zeros(n, np.int64),
             np.full((n, 2), np.nan),
             np.full((n if with_residual else 0, 2), np.nan),
-            np.empty((n, len(self._weights)), np.float32),
+            np.empty((n, len(self._detectors.weights)), np.float32),
             np.empty((n, len(self._pixels)), np.float32),
         )
 
@@ -221,7 +236,7 @@ class FramePass:
         n = len(frames)
         wanted = Wanted(
             self._near,
-            self._weights,
+            self._detectors,
             self._pixels,
             self._scale,
             np.zeros(n, np.int64) if bins is None else bins,
@@ -315,7 +330,7 @@ def _take_group(frames, n_group, plan, wanted, binned, room, out):
     tiles, line, sums = room.tiles, room.line, room.sums
     mended, is_mended, frame_of = room.mended, room.is_mended, room.frame_of
     whole, shift_weights = room.whole, room.weights
-    near, weights, pixels, scale = wanted.near_mean, wanted.weights, wanted.pixels, wanted.scale
+    near, pixels, scale = wanted.near_mean, wanted.pixels, wanted.scale
     bins, signs = wanted.bins, wanted.signs
     virtual, features = out.virtual, out.features
     rows = tiles.shape[1] // n_x
@@ -336,8 +351,7 @@ def _take_group(frames, n_group, plan, wanted, binned, room, out):
             tiles[j, :size] = near[first:last]  # adds nothing to the moments
         if plan.measure:
             _add_moments(tiles, near[first:last], sums[0, first:last], sums[1, first:last])
-        for detector in range(weights.shape[0]):
-            _add_virtual(tiles, weights[detector, first:last], detector, frame_of[:n_group], virtual)
+        add_virtual(tiles, first, top // rows, wanted.detectors, frame_of[:n_group], virtual)
         last_feature = first_feature
         while last_feature < pixels.shape[0] and pixels[last_feature] < last:
             last_feature += 1
@@ -371,27 +385,6 @@ def _add_moments(tiles, near, sum_1, sum_2):
         m = near[k]
         p, q, r, s = a[k] - m, b[k] - m, c[k] - m, d[k] - m
         sum_2[k] += (p * p + q * q) + (r * r + s * s)
-
-
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _add_virtual(tiles, weight, detector, frame_of, virtual):
-    """Inner products of four tiles with one virtual detector, where it has any weight."""
-    n = weight.shape[0]
-    total = np.float32(0.0)
-    for k in range(n):
-        total += abs(weight[k])
-    if total == 0.0:
-        return
-    a, b, c, d = tiles[0, :n], tiles[1, :n], tiles[2, :n], tiles[3, :n]
-    p = q = r = s = np.float32(0.0)
-    for k in range(n):
-        w = weight[k]
-        p += w * a[k]
-        q += w * b[k]
-        r += w * c[k]
-        s += w * d[k]
-    for j in range(frame_of.shape[0]):
-        virtual[frame_of[j], detector] += p if j == 0 else q if j == 1 else r if j == 2 else s
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)

@@ -276,7 +276,7 @@ class Revision:
         mask, shape = self.model.mask, self.info.detector_shape
         plan = self.model.plan(self.info, self.settings, measure=False)
         pixels, scale = (mask.pixels, mask.scale) if mask else (None, None)
-        return FramePass(shape, plan, weights=self.model.weights(shape), pixels=pixels, scale=scale)
+        return FramePass(shape, plan, detectors=self.model.weights(shape), pixels=pixels, scale=scale)
 
     def extract(
         self,

@@ -72,7 +72,7 @@ def passed(
     plan = FramePlan(
         np.zeros(2), reference_centre(shape), 0.0, 0.0, 0, shape[0] * shape[1], np.zeros(0, np.int64), False
     )
-    frame_pass = FramePass(shape, plan, weights=weights, pixels=pixels)
+    frame_pass = FramePass(shape, plan, detectors=weights, pixels=pixels)
     for first in range(0, len(wanted), _BLOCK):
         told(first / len(wanted))
         positions = wanted[first : first + _BLOCK]

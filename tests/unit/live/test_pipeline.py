@@ -139,7 +139,7 @@ def test_features_of_the_past_follow_a_new_mask(opened, finished):
     patterns = FramePass(
         info.detector_shape,
         model.plan(info, settings, measure=False),
-        weights=np.eye(128 * 128, dtype=np.float32)[finished.model.mask.pixels[:5]],
+        detectors=np.eye(128 * 128, dtype=np.float32)[finished.model.mask.pixels[:5]],
     )
     out = patterns.outcome(9)
     out.centres_yx[:] = finished.centres_yx[finished.order[:9]]
