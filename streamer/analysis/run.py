@@ -37,7 +37,7 @@ from streamer.cluster.divisive import Averaging, DivisionRules, Hierarchy, divid
 from streamer.cluster.edits import apply_edits
 from streamer.cluster.nearest import label_by
 from streamer.cluster.neighbours import ScanMap
-from streamer.cluster.pixels import MomentumClusters, cluster_images, cluster_pixels, lit_pixels
+from streamer.cluster.pixels import MomentumClusters, cluster_images, lit_pixels
 from streamer.cluster.shot_noise import FeatureNoise
 from streamer.formats.scan_file import ScanFile
 from streamer.kernels.mask import (
@@ -244,31 +244,24 @@ def _momentum(
     if not settings.momentum.enabled:
         return None
     limit = usable_radius(scan.info.detector_shape, aligned.largest_shift_px, settings.mask.border_px)
+    pixels = lit_pixels(aligned.mean, limit)
     if settings.momentum.exact:
-        pixels = lit_pixels(aligned.mean, limit)
-        return cluster_images(
-            exact_images(scan, aligned, pixels, settings, executor, cancel),
-            pixels,
-            aligned.mean,
-            aligned.variance,
-            settings,
-            executor,
-        )
-    images = _patch_images(extracted, executor)
-    return cluster_pixels(images, aligned.mean, aligned.variance, limit, settings, executor)
+        images = exact_images(scan, aligned, pixels, settings, executor, cancel)
+    else:
+        images = _patch_images(extracted, pixels, executor)
+    return cluster_images(images, pixels, aligned.mean, aligned.variance, settings, executor)
 
 
-def _patch_images(extracted: Extracted, executor: Executor) -> NDArray[np.float32]:
-    """Real-space images of all pixels (n_pixels, m), in patches of neighbours, less their means."""
+def _patch_images(extracted: Extracted, pixels: NDArray[np.int64], executor: Executor) -> NDArray[np.float32]:
+    """Real-space images of some pixels (n_pixels, m), in patches of neighbours, less their means."""
     filled = np.flatnonzero(extracted.bin_counts > 0)
-    n_pixels = extracted.binned.shape[1]
-    images = np.empty((n_pixels, len(filled)), np.float32)
+    images = np.empty((len(pixels), len(filled)), np.float32)
     counts = extracted.bin_counts[filled, None].astype(np.float32)
 
     def turn(start: int) -> None:
-        own = slice(start, start + _TURNED_PIXELS)
-        part = extracted.binned[filled, own] / counts
-        images[own] = (part - part.mean(axis=0, dtype=np.float64).astype(np.float32)).T
+        own = pixels[start : start + _TURNED_PIXELS]
+        part = extracted.binned[filled[:, None], own] / counts
+        images[start : start + len(own)] = (part - part.mean(axis=0, dtype=np.float64).astype(np.float32)).T
 
-    list(executor.map(turn, range(0, n_pixels, _TURNED_PIXELS)))
+    list(executor.map(turn, range(0, len(pixels), _TURNED_PIXELS)))
     return images

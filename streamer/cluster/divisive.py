@@ -1,8 +1,11 @@
 """Divisive hierarchical K-means: cluster all vectors, then each cluster again (method, part 3)."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans, leading_axes
 from streamer.cluster.neighbours import WIDTHS, WORTH, ScanMap, stein_risk
+from streamer.cluster.seeding import one_blas_thread
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
 from streamer.cluster.vectors import Vectors, as_vectors
 from streamer.kernels.mask import MIN_FEATURES
@@ -23,6 +27,9 @@ MIN_COHERENCE = 4.0
 CLEAR_DISTANCE = 12.0
 """Standard deviations of noise between centroids: noise alone puts no pattern on the wrong side."""
 
+
+NODES_AT_ONCE = 4
+"""No vector is in two of them: what they hold together is at most all vectors once more."""
 
 Noise = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 """Variance of the noise along directions (d, n_features) of unit length, for vectors of a mean (n_features,): (d,)."""
@@ -138,52 +145,107 @@ def divide_leaf(
     leaf_of, elbows = hierarchy.leaf_of.copy(), dict(hierarchy.elbows)
     centroids = [hierarchy.centroids]
     n_work = tree.nodes[leaf_id].n_patterns * max(1, rules.levels - tree.nodes[leaf_id].level)
-    queue = [leaf_id]
     done = 0
-    while queue:
-        node = tree.nodes[queue.pop(0)]
-        progress(node.name, done / n_work)
-        done += node.n_patterns
-        members = np.flatnonzero(leaf_of == node.id)
-        inside = vectors.part(members)
-        seen = inside if rules.varying_share is None else _varying(inside, rules.varying_share, executor)
-        rng = np.random.default_rng([seed, *node.name.encode()])
-        k, elbow = _number_of_children(seen, node, rules, rng, executor)
-        clustering = kmeans(seen, k, rng, executor) if k > 1 else None
-        if (
-            clustering
-            and node.name not in rules.k_by_name
-            and _is_noise(clustering, elbow, members, rules, len(features))
-        ):
-            k, elbow, clustering = 1, replace(elbow, k=1), None
-        elbows[node.id] = elbow
-        tree.nodes[node.id] = replace(node, k=k, k_auto=elbow.k)
-        if clustering is None:
-            continue
-        if seen.shape != inside.shape:
-            clustering = by_labels(inside, clustering.labels, k)
-        if rules.averaging:
-            clustering, width = _with_neighbours(
-                inside, seen, clustering, members, rules.averaging, rng, executor
+    with one_blas_thread(), _side_by_side(executor) as begun:
+        members = np.flatnonzero(leaf_of == leaf_id)
+        queue = deque(
+            [
+                (
+                    leaf_id,
+                    members,
+                    begun(_division, vectors, tree.nodes[leaf_id], members, rules, seed, executor),
+                )
+            ]
+        )
+        # Nodes are looked at in any order and take their numbers in the order of the queue.
+        while queue:
+            node_id, members, division_of_node = queue.popleft()
+            node = tree.nodes[node_id]
+            progress(node.name, done / n_work)
+            division = division_of_node()
+            done += node.n_patterns
+            elbows[node.id] = division.elbow
+            tree.nodes[node.id] = replace(
+                node, k=division.k, k_auto=division.elbow.k, averaging=division.averaging
             )
-            tree.nodes[node.id] = replace(tree.nodes[node.id], averaging=width)
-        centroids.append(clustering.centroids)
-        for label in range(k):
-            own = members[clustering.labels == label]
-            own_inertia = float(clustering.inertias[label])
-            child = ClusterNode(
-                id=len(tree.nodes),
-                parent=node.id,
-                level=node.level + 1,
-                name=child_name(node, label + 1),
-                n_patterns=len(own),
-                inertia=own_inertia,
-                radius=float(np.sqrt(own_inertia / max(len(own), 1))),
-            )
-            leaf_of[own] = tree.add(child)
-            if child.level < rules.levels:
-                queue.append(child.id)
+            clustering = division.clustering
+            if clustering is None:
+                continue
+            centroids.append(clustering.centroids)
+            for label in range(division.k):
+                own = members[clustering.labels == label]
+                own_inertia = float(clustering.inertias[label])
+                child = ClusterNode(
+                    id=len(tree.nodes),
+                    parent=node.id,
+                    level=node.level + 1,
+                    name=child_name(node, label + 1),
+                    n_patterns=len(own),
+                    inertia=own_inertia,
+                    radius=float(np.sqrt(own_inertia / max(len(own), 1))),
+                )
+                leaf_of[own] = tree.add(child)
+                if child.level < rules.levels:
+                    queue.append(
+                        (child.id, own, begun(_division, vectors, child, own, rules, seed, executor))
+                    )
     return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
+
+
+Later = Callable[[], "_Division"]
+
+
+@contextmanager
+def _side_by_side(executor: Executor | None) -> Iterator[Callable[..., Later]]:
+    """Begins work and returns where its outcome will be; without an executor, work is done when it is asked for.
+
+    Much of the work on a node is one thread's: two nodes fill the processors better than one.
+    """
+    if executor is None:
+        yield partial
+        return
+    pool = ThreadPoolExecutor(NODES_AT_ONCE)
+    try:
+        yield lambda work, *arguments: pool.submit(work, *arguments).result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Division:
+    """`clustering` None: the node is a leaf."""
+
+    k: int
+    elbow: Elbow
+    clustering: Clustering | None = None
+    averaging: float = 0.0
+
+
+def _division(
+    vectors: Vectors,
+    node: ClusterNode,
+    members: NDArray[np.int64],
+    rules: DivisionRules,
+    seed: int,
+    executor: Executor | None,
+) -> _Division:
+    """What becomes of one node; touches nothing else."""
+    inside = vectors.part(members)
+    seen = inside if rules.varying_share is None else _varying(inside, rules.varying_share, executor)
+    rng = np.random.default_rng([seed, *node.name.encode()])
+    k, elbow = _number_of_children(seen, node, rules, rng, executor)
+    if k == 1:
+        return _Division(k, elbow)
+    clustering = kmeans(seen, k, rng, executor)
+    if node.name not in rules.k_by_name and _is_noise(clustering, elbow, members, rules, len(vectors)):
+        return _Division(1, replace(elbow, k=1))
+    if seen.shape != inside.shape:
+        clustering = by_labels(inside, clustering.labels, k)
+    if not rules.averaging:
+        return _Division(k, elbow, clustering)
+    return _Division(
+        k, elbow, *_with_neighbours(inside, seen, clustering, members, rules.averaging, rng, executor)
+    )
 
 
 def _with_neighbours(
