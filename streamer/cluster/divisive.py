@@ -29,7 +29,6 @@ CLEAR_DISTANCE = 12.0
 
 
 NODES_AT_ONCE = 4
-"""No vector is in two of them: what they hold together is at most all vectors once more."""
 
 Noise = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 """Variance of the noise along directions (d, n_features) of unit length, for vectors of a mean (n_features,): (d,)."""

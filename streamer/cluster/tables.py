@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamer.errors import RecordingError
 
 MEMORY_SHARE = 0.25
-"""Of this computer's memory, that one table may take; while a node is divided there are two, rarely three."""
+"""Of this computer's memory, that one table may take."""
 UNKNOWN_MEMORY_BYTES = 16 << 30
 """Assumed where the system does not say how much there is."""
 
@@ -45,11 +45,6 @@ def new_table(n: int, n_features: int) -> NDArray[np.float32]:
             "larger disk, or use --scheduler or --workers. The scan is unchanged."
         ) from None
     return np.frombuffer(mapped, np.float32).reshape(n, n_features)
-
-
-def taken(table: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Some rows as a table of their own."""
-    return np.take(table, rows, axis=0, out=new_table(len(rows), table.shape[1]), mode="clip")
 
 
 def _reserve(fd: int, n_bytes: int, folder: str) -> None:

@@ -6,16 +6,15 @@ the sum of all of them still fits into the 53 bits of a float64 (decision 26). L
 threads nor on processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.cluster.tables import taken
-from streamer.kernels.distance import accumulate_groups, assign_nearest, inner_products
+from streamer.kernels.distance import accumulate_groups, inner_products, lloyd_step
 
 BLOCK_ROWS = 1024
 _BITS = 52
@@ -81,56 +80,71 @@ class HeldVectors:
     Parameters
     ----------
     values
-        (n, n_features), finite.
+        (n_all, n_features), finite.
     executor
         Runs blocks side by side; the outcome does not depend on it.
     quantum
         Of the table that these are a part of; None: from the values.
+    chosen
+        (n,) int64: which of `values` they are; None: all. Nothing is copied: new memory is dear.
     """
 
     def __init__(
-        self, values: NDArray[np.float32], executor: Executor | None = None, quantum: float | None = None
+        self,
+        values: NDArray[np.float32],
+        executor: Executor | None = None,
+        quantum: float | None = None,
+        chosen: NDArray[np.int64] | None = None,
     ) -> None:
-        self.values = values
-        self._executor, self._quantum = executor, quantum
+        self._values, self._executor, self._quantum = values, executor, quantum
+        self._chosen = np.arange(len(values)) if chosen is None else chosen
 
     @property
     def shape(self) -> tuple[int, int]:
         """n, n_features."""
-        return self.values.shape[0], self.values.shape[1]
+        return len(self._chosen), self._values.shape[1]
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._chosen)
 
     def rows(self, index: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """See `Vectors`."""
-        return self.values[index]
+        return self._values[self._chosen[index]]
 
     def part(self, index: NDArray[np.int64]) -> "HeldVectors":
-        """See `Vectors`; a copy, so that its passes read memory in order."""
-        whole = len(index) == len(self)
-        return HeldVectors(self.values if whole else taken(self.values, index), self._executor, self.quantum)
+        """See `Vectors`."""
+        return HeldVectors(self._values, self._executor, self.quantum, self._chosen[index])
 
     @cached_property
     def quantum(self) -> float:
         """What all values are rounded to multiples of, where they are added."""
         if self._quantum is not None:
             return self._quantum
-        return quantum_of(max(self._each(largest_value), default=0.0), len(self))
+        return quantum_of(
+            max(self._each(lambda block: largest_value(self.rows(block))), default=0.0), len(self)
+        )
 
     def assign(self, centroids: NDArray[np.float32]) -> Assigned:
         """See `Vectors`."""
-        n, k = len(self), len(centroids)
+        n, k, quantum = len(self), len(centroids), self.quantum
         labels, distances = np.empty(n, np.int32), np.empty(n, np.float32)
-        quantum = self.quantum
 
-        def work(start: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-            rows = slice(start, min(start + BLOCK_ROWS, n))
-            return assign_block(self.values[rows], centroids, quantum, labels[rows], distances[rows])
+        def work(block: slice) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+            sums, counts = np.zeros((k, self.shape[1])), np.zeros(k, np.int64)
+            lloyd_step(
+                self._values,
+                self._chosen[block],
+                centroids,
+                1.0 / quantum,
+                labels[block],
+                distances[block],
+                sums,
+                counts,
+            )
+            return sums * quantum, counts
 
-        starts = range(0, n, BLOCK_ROWS)
         sums, counts = np.zeros((k, self.shape[1])), np.zeros(k, np.int64)
-        for block_sums, block_counts in self._map(work, starts):
+        for block_sums, block_counts in self._each(work):
             sums += block_sums
             counts += block_counts
         return Assigned(labels, distances, sums, counts)
@@ -138,22 +152,16 @@ class HeldVectors:
     def project(self, axes: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Vectors`."""
         out = np.empty((len(self), len(axes)), np.float32)
-
-        def work(start: int) -> None:
-            rows = slice(start, start + BLOCK_ROWS)
-            inner_products(self.values[rows], axes, out[rows])
-
-        for _ in self._map(work, range(0, len(self), BLOCK_ROWS)):
+        for _ in self._each(
+            lambda block: inner_products(self._values, self._chosen[block], axes, out[block])
+        ):
             pass
         return out
 
-    def _each(self, work):
-        return self._map(
-            lambda start: work(self.values[start : start + BLOCK_ROWS]), range(0, len(self), BLOCK_ROWS)
-        )
-
-    def _map(self, work, starts: Sequence[int]):
-        return self._executor.map(work, starts) if self._executor else map(work, starts)
+    def _each(self, work: Callable[[slice], Any]) -> Iterable[Any]:
+        """Outcomes of blocks, in order."""
+        blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(self), BLOCK_ROWS)]
+        return self._executor.map(work, blocks) if self._executor else map(work, blocks)
 
 
 def as_vectors(values: "NDArray[np.float32] | Vectors", executor: Executor | None = None) -> Vectors:
@@ -172,18 +180,6 @@ def quantum_of(largest: float, n: int) -> float:
 def largest_value(values: NDArray[np.float32]) -> float:
     """Of the sizes of values; 0 where there are none."""
     return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
-
-
-def assign_block(
-    values: NDArray[np.float32],
-    centroids: NDArray[np.float32],
-    quantum: float,
-    labels: NDArray[np.int32],
-    distances: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Nearest centroids of a block of vectors into `labels` and `distances`; returns sums and counts, exact."""
-    assign_nearest(values, centroids, labels, distances)
-    return group_sums(values, labels, len(centroids), quantum)
 
 
 def group_sums(

@@ -41,22 +41,70 @@ def assign_nearest(features, centroids, labels, distances):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def inner_products(features, axes, out):
-    """Inner product of every feature vector with every axis.
+def lloyd_step(features, rows, centroids, per_quantum, labels, distances, sums, counts):
+    """Nearest centroid of some feature vectors, and sums and sizes of the groups, exact.
+
+    As `assign_nearest` and `accumulate_groups`, while a vector is in the cache.
+
+    Parameters
+    ----------
+    features
+        (n_all, n_features) float32.
+    rows
+        (n,) int64: which of them.
+    centroids
+        (k, n_features) float32.
+    per_quantum
+        Quanta in 1.0, a power of two.
+    labels
+        (n,) int32.
+    distances
+        (n,) float32, squared Euclidean.
+    sums
+        (k, n_features) float64, in quanta, added to.
+    counts
+        (k,) int64, added to.
+    """
+    for i in range(rows.shape[0]):
+        best = np.float32(np.inf)
+        best_label = 0
+        vector = features[rows[i]]
+        for j in range(centroids.shape[0]):
+            centroid = centroids[j]
+            distance = np.float32(0.0)
+            for p in range(vector.shape[0]):
+                difference = vector[p] - centroid[p]
+                distance += difference * difference
+            if distance < best:
+                best = distance
+                best_label = j
+        labels[i] = best_label
+        distances[i] = best
+        counts[best_label] += 1
+        total = sums[best_label]
+        for p in range(vector.shape[0]):
+            total[p] += np.rint(np.float64(vector[p]) * per_quantum)
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def inner_products(features, rows, axes, out):
+    """Inner product of some feature vectors with every axis.
 
     Every row is computed on its own, so that neither blocks, threads nor processes change a bit of the outcome.
 
     Parameters
     ----------
     features
-        (n, n_features) float32.
+        (n_all, n_features) float32.
+    rows
+        (n,) int64: which of them.
     axes
         (m, n_features) float32.
     out
         (n, m) float32.
     """
-    for i in range(features.shape[0]):
-        vector = features[i]
+    for i in range(rows.shape[0]):
+        vector = features[rows[i]]
         for j in range(axes.shape[0]):
             axis = axes[j]
             total = np.float32(0.0)

@@ -13,6 +13,7 @@ from streamer.kernels.distance import (
     assign_nearest,
     assign_two_levels,
     inner_products,
+    lloyd_step,
 )
 from streamer.kernels.frame_pass import FramePass, frame_plan
 from streamer.kernels.mask import find_direct_beam
@@ -91,7 +92,10 @@ def _calls_on_features(dtype: str) -> list[Callable[[], object]]:
     return [
         lambda: lattices(raw),
         lambda: assign_nearest(flat, flat[:1], labels, near),
-        lambda: inner_products(flat, flat, np.empty((2, 2), np.float32)),
+        lambda: lloyd_step(
+            flat, np.arange(2), flat[:1], 1.0, labels, near, np.zeros((1, 256)), np.zeros(1, np.int64)
+        ),
+        lambda: inner_products(flat, np.arange(2), flat, np.empty((2, 2), np.float32)),
         lambda: assign_two_levels(
             flat, np.ones((2, 256), np.float32), np.array([1, 2]), np.empty((2, 2), np.int32)
         ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamer import analyze, open_scan
 from streamer.cluster import tables
-from streamer.cluster.tables import new_table, taken
+from streamer.cluster.tables import new_table
 from streamer.cluster.vectors import HeldVectors
 from streamer.errors import RecordingError
 from streamer.settings import AnalysisSettings
@@ -29,6 +29,22 @@ def test_sums_are_exact_in_any_order_and_close_to_the_plain_ones(seed, n):
     np.testing.assert_allclose(sums[0], values.astype(np.float64).sum(axis=0), atol=1e-9 * n * largest)
 
 
+@settings(max_examples=30)
+@given(st.integers(0, 10_000))
+def test_parts_of_parts_are_the_vectors_that_were_chosen(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((40, 5)).astype(np.float32)
+    first = np.flatnonzero(rng.random(40) < 0.7)
+    second = np.flatnonzero(rng.random(len(first)) < 0.5)
+    whole, part = HeldVectors(values), HeldVectors(values).part(first).part(second)
+    alone = HeldVectors(values[first][second], None, whole.quantum)
+    assert part.shape == alone.shape == (len(second), 5)
+    np.testing.assert_array_equal(part.rows(slice(None)), values[first][second])
+    for found, expected in zip(part.assign(values[:3]), alone.assign(values[:3]), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(part.project(values[:2]), alone.project(values[:2]))
+
+
 def test_nothing_and_zeros_have_sums_too():
     origin = np.zeros((1, 3), np.float32)
     for values in (np.zeros((0, 3), np.float32), np.zeros((2, 3), np.float32)):
@@ -42,8 +58,7 @@ def test_a_table_that_is_too_large_for_memory_is_a_file_without_a_name(monkeypat
     table = new_table(6, 4)
     assert table.base is not None
     table[:] = np.arange(24, dtype=np.float32).reshape(6, 4)
-    rows = np.array([0, 2, 5])
-    np.testing.assert_array_equal(taken(table, rows), table[rows])
+    np.testing.assert_array_equal(table[5], [20, 21, 22, 23])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -63,13 +63,27 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
 
 
 @BOTH
+def test_a_lloyd_step_on_some_rows_is_both_to_the_bit(compiled):
+    """Compiled against compiled, the interpreter against itself: both round in their own way."""
+    features, centroids, rows = PATTERNS[:, :50], PATTERNS[[2, 5, 7], :50] + 0.25, np.array([7, 0, 3, 10, 4])
+    labels, distances = np.empty(5, np.int32), np.empty(5, np.float32)
+    sums, counts = np.zeros((3, 50)), np.zeros(3, np.int64)
+    pick(distance.lloyd_step, compiled)(features, rows, centroids, 2.0**20, labels, distances, sums, counts)
+    expected = np.empty(5, np.int32), np.empty(5, np.float32), np.zeros((3, 50)), np.zeros(3, np.int64)
+    pick(distance.assign_nearest, compiled)(features[rows], centroids, *expected[:2])
+    pick(distance.accumulate_groups, compiled)(features[rows], expected[0], 2.0**20, *expected[2:])
+    for found, wanted in zip((labels, distances, sums, counts), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@BOTH
 def test_inner_products_equal_their_twin_row_by_row(compiled):
     features, axes = PATTERNS[:, :50].copy(), PATTERNS[[1, 4], :50] - 0.5
     products, alone = np.empty((11, 2), np.float32), np.empty((1, 2), np.float32)
-    pick(distance.inner_products, compiled)(features, axes, products)
+    pick(distance.inner_products, compiled)(features, np.arange(11), axes, products)
     np.testing.assert_allclose(products, naive.inner_products(features, axes), rtol=1e-5, atol=1e-4)
     for row in range(11):
-        pick(distance.inner_products, compiled)(features[row : row + 1], axes, alone)
+        pick(distance.inner_products, compiled)(features, np.array([row]), axes, alone)
         np.testing.assert_array_equal(alone[0], products[row])
 
 
