@@ -86,12 +86,14 @@ def command(
     from simulators.faults import parse_faults
     from simulators.sender import Sender
     from streamer.formats.open_scan import open_scan, scan_shape_from
+    from streamer.formats.scan_series import refuse_series_of_words
     from streamer.security.keys import load_client_keys
 
     keys = load_client_keys(keys_dir, "sender") if keys_dir else None
     console = Console(stderr=True)
     told = (dataset, scan_shape_from(scan_shape), flyback_left)
     with open_scan(file, *told) as scan, zmq.Context() as context:
+        refuse_series_of_words(scan)
         # Every replay is a scan of its own, also that of a recording.
         scan.info = replace(scan.info, scan_id=str(scan_id or uuid4()))
         hz, wrong = _rate(rate, scan.info.dwell_s), parse_faults(faults, seed)

@@ -121,7 +121,7 @@ def command(
     told = take_told(chosen)
     settings = _settings(settings_path, **chosen)
     if together or sample is not None:
-        _refuse_beside(together, from_result, chosen["roi"], overview)
+        _refuse_beside(together, from_result, settings.roi, overview)
     if from_result is not None:
         given = (settings_path, *told.values(), *chosen.values())
         is_changed = any(value not in (None, ()) for value in given)
@@ -152,7 +152,7 @@ def command(
 def _refuse_beside(together: bool, from_result: Path | None, roi: str | None, overview: Path | None) -> None:
     if not together:
         raise SettingsError("--sample says how much --together takes of all scans. Give both, or neither.")
-    given = {"--from": from_result, "--roi": roi, "--overview": overview}
+    given = {"--from": from_result, "roi (--roi)": roi, "--overview": overview}
     if other := next((name for name, value in given.items() if value is not None), None):
         raise SettingsError(
             f"--together makes one result of many scans, {other} is of one. Give one of them."

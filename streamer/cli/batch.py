@@ -21,7 +21,8 @@ overview_option = click.option(
     "--overview",
     type=click.Path(path_type=Path),
     metavar="FILE.html",
-    help="Page with all scans of a folder or list; default: livestem-overview.html beside the first.",
+    help="Page with all scans of a folder or list; default: livestem-overview.html (of apply: "
+    "livestem-overview.applied.html) beside the first.",
 )
 
 

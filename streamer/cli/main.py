@@ -1,5 +1,6 @@
 """The one `livestem` command: knows names and helps, imports a command's module only when it is called."""
 
+import gc
 import sys
 from importlib import import_module
 from importlib.metadata import entry_points, version
@@ -62,7 +63,10 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; the process ends with the exit code of the contract."""
-    sys.exit(run(args))
+    code = run(args)
+    # The interpreter would look through a million objects of libraries once more before it ends: 0.2 s.
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 import click
 
 from streamer.cli.batch import EXIT_SOME_FAILED, run_one
-from streamer.cli.progress import shown
 from streamer.cli.summary import in_words, summary_of
-from streamer.errors import FileFormatError, LivestemError
+from streamer.errors import FileFormatError
 
 NAME = "together"
 """Of series and result, unless told."""
@@ -41,6 +41,7 @@ def analyze_together(
     told
         What `open_scan` is told beside each file.
     """
+    from streamer.analysis.result_file import open_result, refuse_existing
     from streamer.analysis.run import STAGES
     from streamer.formats.find_scans import find_scans
     from streamer.formats.sample_series import SAMPLE_POSITIONS, sample_series
@@ -50,21 +51,23 @@ def analyze_together(
     folder = files[0] if files[0].is_dir() else sources[0].parent
     stem = NAME
     if out is not None:
+        refuse_existing(out)
         folder, stem = out.parent, out.name.removesuffix(".h5").removesuffix(".result")
     series, left_out = sample_series(sources, folder, n_positions or SAMPLE_POSITIONS, told)
-    for source, reason in left_out.items():
-        click.echo(f"{source}: left out. {reason}", err=True)
+    for reason in left_out.values():
+        click.echo(f"Left out: {reason}", err=True)
     if series is None:
         raise FileFormatError(
             f"None of {len(sources)} scans can be taken together. Expected at least one that opens. Check the files."
         )
     path = _kept(series, folder / f"{stem}{SUFFIX}")
-    work = partial(work, settings)
-    if out is not None:
-        summary = run_one(path, out, work, STAGES, {})[0] | {"is_new": True}
+    target, is_new = (out, True) if out is not None else _target(path, settings.settings_id)
+    if is_new:
+        summary, _ = run_one(path, target, partial(work, settings), STAGES, {})
     else:
-        summary = _run_unless_done(path, settings.settings_id, work, STAGES)
+        summary = summary_of(open_result(target), path, target)
     summary |= {
+        "is_new": is_new,
         "scans": [scan.path for scan in series.scans],
         "left_out": {str(source): reason for source, reason in left_out.items()},
     }
@@ -72,12 +75,28 @@ def analyze_together(
         click.echo(json.dumps(summary))
     else:
         click.echo(in_words(summary))
+        following = shlex.join(["livestem", "apply", str(target), *map(str, files)])
         click.echo(
-            f"  {len(series.scans)} scans together"
-            + ("" if summary["is_new"] else ", finished before")
-            + f"; label each: livestem apply {summary['result']} {' '.join(map(str, files))}"
+            f"  {len(series.scans)} scans together{'' if is_new else ', finished before'}; label each: {following}"
         )
     return EXIT_SOME_FAILED if left_out else 0
+
+
+def _target(path: Path, settings_id: str) -> tuple[Path, bool]:
+    """Where the result of a series goes or stands, and whether it is still to be made."""
+    from streamer.analysis.batch import result_names
+    from streamer.analysis.result_file import refuse_existing, same_result
+    from streamer.formats.open_scan import open_scan
+
+    names = result_names(path, settings_id)
+    with open_scan(path) as scan:
+        checksum = scan.checksum()
+    for name in names:
+        if same_result(name, settings_id, checksum):
+            return name, False
+    target = next((name for name in names if not name.exists()), names[-1])
+    refuse_existing(target)
+    return target, True
 
 
 def _kept(series: Any, path: Path) -> Path:
@@ -90,20 +109,9 @@ def _kept(series: Any, path: Path) -> Path:
         if not place.exists():
             write_series(series, place)
             return place
-        if place.read_text(encoding="utf-8", errors="replace") == text:
+        if place.is_file() and place.read_text(encoding="utf-8", errors="replace") == text:
             return place
     raise FileFormatError(
         f"{place} exists and says something else. Expected room for a series file. Move it away, or choose another "
         "place with --out."
     )
-
-
-def _run_unless_done(path: Path, settings_id: str, work: Any, stages: tuple[str, ...]) -> dict[str, Any]:
-    from streamer.analysis.batch import run_batch
-
-    with shown(stages) as update:
-        outcome = next(run_batch([path], settings_id, work, lambda number, source: update))
-    if outcome.result is None:
-        raise LivestemError(outcome.error)
-    found: Any = outcome.result
-    return summary_of(found, path, found.path) | {"is_new": outcome.is_new}

@@ -68,7 +68,7 @@ def reproduce_script(result: AnalysisResult, script: str) -> str:
         settings_id=attrs["settings_id"],
         seed=attrs["seed"],
         script=script,
-        source=str(attrs["source"]),
+        source=str(Path(attrs["source"]).absolute() if Path(attrs["source"]).exists() else attrs["source"]),
         told=opened_with(attrs["scan"]["metadata"]),
         checksum=str(attrs["source_checksum"]),
         before=str(before),
@@ -79,7 +79,6 @@ def reproduce_script(result: AnalysisResult, script: str) -> str:
 def methods_text(result: AnalysisResult) -> str:
     """The paragraph for a paper's methods, with the numbers of this result."""
     attrs, alignment, mask = result.attrs, result.array_attrs["alignment"], result.array_attrs["mask"]
-    n_y, n_x = result.label_maps.shape[1:]
     rules = {
         "std": f"whose standard deviation over the scan exceeds {100 * mask['threshold']:.0f} % of the largest",
         "spots": "that lie in Bragg disks of the mean pattern or vary beyond shot noise",
@@ -89,8 +88,8 @@ def methods_text(result: AnalysisResult) -> str:
     n_levels = max(node.level for node in result.nodes)
     counts = [sum(node.level == level for node in result.nodes) for level in range(1, n_levels + 1)]
     sentences = [
-        f"The scan of {n_y} x {n_x} positions was analysed with livestem {attrs['livestem_version']} "
-        f"(settings {attrs['settings_id']}, seed {attrs['seed']}).",
+        f"{_what(result)} analysed with livestem {attrs['livestem_version']} (settings {attrs['settings_id']}, seed "
+        f"{attrs['seed']}).",
         "Every pattern was aligned by the centre of mass of its direct beam, iterated on the disk, and resampled once; "
         f"the residual had a standard deviation of {alignment['std_px']:.4f} px and a mean error of "
         f"{alignment['mean_error_px']:.4f} px.",
@@ -125,6 +124,21 @@ def methods_text(result: AnalysisResult) -> str:
                 "estimate of the risk."
             )
     return " ".join(sentences)
+
+
+def _what(result: AnalysisResult) -> str:
+    """The beginning of the first sentence, with its verb."""
+    scan = result.attrs["scan"]
+    bands = scan["metadata"].get("rows")  # of a series of scans
+    if not bands:
+        n_y, n_x = result.label_maps.shape[1:]
+        return f"The scan of {n_y} x {n_x} positions was"
+    n_scans = len({band["scan"] for band in bands})
+    n_lines = sum(band["to"] - band["from"] for band in bands)
+    return (
+        f"Of {n_scans} scans {scan['n_frames']} positions, on {n_lines} lines in {len(bands)} bands of neighbouring "
+        "lines spread over each scan, were together"
+    )
 
 
 def _clusters_sentence(result: AnalysisResult) -> str:

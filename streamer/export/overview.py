@@ -57,7 +57,8 @@ def card(outcome: ScanOutcome, folder: Path) -> str:
         lines.append(f'<p class="remark">{escape(result.remark)}</p>')
     if result.path is not None:
         link = _from(folder, result.path)
-        lines.append(f'<p><a href="{quote(link)}">{escape(link)}</a></p>')
+        address = Path(link).as_uri() if Path(link).is_absolute() else quote(link)
+        lines.append(f'<p><a href="{address}">{escape(link)}</a></p>')
     return f"<article>{''.join(lines)}</article>"
 
 

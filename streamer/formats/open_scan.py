@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 
-from streamer.errors import FileFormatError, LivestemError, SettingsError
+from streamer.errors import FileFormatError, SettingsError
 from streamer.formats import npy
 from streamer.formats.empad import EmpadRaw, read_xml
 from streamer.formats.empad_g2 import EmpadG2Raw, holds_words
@@ -62,8 +62,14 @@ def open_scan(
     if path.is_dir():
         raise FileFormatError(f"{path} is a folder. Expected a scan file. Name the file in it.")
     is_told = dataset is not None or scan_shape is not None
+    is_series = path.suffix.lower() == SERIES_SUFFIX
+    if is_series and (is_told or flyback_left is not None):
+        raise SettingsError(
+            f"{path} says how each of its scans is opened. Leave --dataset, --scan-shape and --flyback-left (dataset, "
+            "scan_shape and flyback_left of open_scan) away."
+        )
     scan = None if path.suffix.lower() in {".xml", ".raw"} else _open_other(path, dataset, scan_shape)
-    if is_told and (scan is None or isinstance(scan, RecordingReader | ScanSeries)):
+    if is_told and (scan is None or isinstance(scan, RecordingReader)):
         raise SettingsError(
             f"{path} holds one scan and says its shape. Leave --dataset and --scan-shape (dataset and scan_shape of "
             "open_scan) away."
@@ -123,7 +129,7 @@ def _open_series(path: Path) -> ScanSeries:
             told = scan.model_dump(include={"dataset", "scan_shape", "flyback_left"})
             members.append(open_scan(path.parent / scan.path, **told))
         return ScanSeries(path, series, members)
-    except LivestemError:
+    except BaseException:
         for member in members:
             member.close()
         raise

@@ -216,7 +216,8 @@ def prepare_scan(scan: ScanFile, settings: DetectorSettings) -> ScanFile:
     if isinstance(
         scan, ScanSeries
     ):  # each as the detector wrote it: words are decoded by their place in a scan
-        return scan.with_members([prepare_scan(member, settings) for member in scan.members])
+        members = [prepare_scan(member, settings) for member in scan.members]
+        return scan.with_members(members, _calibration(scan.info.calibration, settings))
     preparation = FramePreparation(scan.info, settings)
     stored = np.flatnonzero(scan.received)
     if preparation.decoder is not None:
@@ -224,7 +225,8 @@ def prepare_scan(scan: ScanFile, settings: DetectorSettings) -> ScanFile:
         preparation.info.metadata["g2"]["swapped"] = preparation.decoder.swap
     elif scan.info.dtype == "uint32" and stored.size:
         refuse_words(scan.read_positions(stored[:1], np.empty((1, *scan.info.detector_shape), np.uint32)))
-    return scan if preparation.info == scan.info else PreparedScan(scan, preparation)
+    is_as_kept = preparation.info == scan.info and not preparation.changes_frames
+    return scan if is_as_kept else PreparedScan(scan, preparation)
 
 
 def turned(frames: NDArray[Any], orientation: Orientation) -> NDArray[Any]:

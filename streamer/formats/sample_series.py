@@ -1,6 +1,7 @@
 """Which lines of many scans stand for all of them."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +42,29 @@ def sample_series(
     tuple
         The series, None where no scan is left; and the scans that are left out, with the reason in a sentence.
     """
-    infos, left_out = _usable(sources, told or {})
-    scans = []
-    for source, info in infos.items():
-        path = os.path.relpath(source, folder) if source.resolve().is_relative_to(folder.resolve()) else None
-        scans.append(
-            SeriesScan(
-                path=Path(path).as_posix() if path else str(source.resolve()),
-                bands=bands_of(info.scan_shape, n_positions // len(infos)),
-                **(told or {}),
-            )
+    found, left_out = _opened(sources, told or {})
+    kept = _largest_group(found, left_out)
+    scans = tuple(
+        SeriesScan(
+            path=_kept_path(one.source, folder), bands=one.bands(n_positions // len(kept)), **(told or {})
         )
-    return SeriesFile(scans=tuple(scans)) if scans else None, left_out
+        for one in kept
+    )
+    return SeriesFile(scans=scans) if scans else None, left_out
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A scan, and its rows [first, last) in which anything is stored."""
+
+    source: Path
+    info: ScanInfo
+    stored: tuple[int, int]
+
+    def bands(self, n_positions: int) -> tuple[tuple[int, int], ...]:
+        first, last = self.stored
+        inside = bands_of((last - first, self.info.scan_shape[1]), n_positions)
+        return tuple((first + top, first + bottom) for top, bottom in inside)
 
 
 def bands_of(scan_shape: tuple[int, int], n_positions: int) -> tuple[tuple[int, int], ...]:
@@ -77,8 +89,8 @@ def bands_of(scan_shape: tuple[int, int], n_positions: int) -> tuple[tuple[int, 
     return tuple(bands)
 
 
-def _usable(sources: list[Path], told: dict[str, Any]) -> tuple[dict[Path, ScanInfo], dict[Path, str]]:
-    infos: dict[Path, ScanInfo] = {}
+def _opened(sources: list[Path], told: dict[str, Any]) -> tuple[list[_Found], dict[Path, str]]:
+    found: list[_Found] = []
     left_out: dict[Path, str] = {}
     for source in sources:
         if source.suffix.lower() == SUFFIX:
@@ -86,18 +98,43 @@ def _usable(sources: list[Path], told: dict[str, Any]) -> tuple[dict[Path, ScanI
             continue
         try:
             with open_scan(source, **told) as scan:
-                info, is_empty = scan.info, not scan.received.any()
+                info, rows = scan.info, np.flatnonzero(scan.received.any(axis=1))
         except LivestemError as error:
             left_out[source] = str(error)
             continue
-        other = next(iter(infos), None)
-        reason = difference(infos[other], info) if other else ""
-        if is_empty:
-            left_out[source] = f"{source} holds no pattern. Expected at least one."
-        elif reason:
-            left_out[source] = (
-                f"{source} cannot be in one series with {other}: {reason}. Analyse it by itself."
-            )
+        if rows.size:
+            found.append(_Found(source, info, (int(rows[0]), int(rows[-1]) + 1)))
         else:
-            infos[source] = info
-    return infos, left_out
+            left_out[source] = f"{source} holds no pattern. Expected at least one."
+    return found, left_out
+
+
+def _largest_group(found: list[_Found], left_out: dict[Path, str]) -> list[_Found]:
+    """The most scans that can be compared with each other; the others are left out."""
+    groups: list[list[_Found]] = []
+    for one in sorted(found, key=_says_no_scale):
+        fits = [group for group in groups if not any(difference(other.info, one.info) for other in group)]
+        if not fits:
+            groups.append([])
+        max(fits or groups[-1:], key=len).append(one)
+    largest = max(groups, key=len, default=[])
+    for one in found:
+        if one not in largest:
+            reasons = ((other, difference(other.info, one.info)) for other in largest)
+            incomparable = (largest[0], "the sizes of their pixels are said in other ways")
+            other, reason = next((pair for pair in reasons if pair[1]), incomparable)
+            left_out[one.source] = (
+                f"{one.source} cannot be in one series with {other.source}: {reason}. Analyse it by itself."
+            )
+    return [one for one in found if one.source not in left_out]
+
+
+def _says_no_scale(one: _Found) -> bool:
+    """It fits everywhere, and waits for those that do not."""
+    return one.info.calibration.angle_per_px_mrad is None and one.info.calibration.q_per_px_inv_nm is None
+
+
+def _kept_path(source: Path, folder: Path) -> str:
+    """From the folder, where the scan lies in it by name: links are followed when it is opened, not before."""
+    absolute, within = Path(os.path.abspath(source)), Path(os.path.abspath(folder))
+    return (absolute.relative_to(within) if absolute.is_relative_to(within) else absolute).as_posix()

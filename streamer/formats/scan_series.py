@@ -7,7 +7,8 @@ import hashlib
 import os
 import uuid
 from dataclasses import replace
-from itertools import pairwise
+from functools import reduce
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
@@ -15,17 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from streamer.errors import FileFormatError, RecordingError
+from streamer.errors import FileFormatError, RecordingError, SettingsError
 from streamer.formats.block_reader import BlockReader
 from streamer.formats.scan_file import ScanFile
 from streamer.model import Calibration, ScanInfo
 
 SUFFIX = ".series"
 LARGEST_SCALE_DIFFERENCE = 0.02
-"""Of the angle of a pixel: patterns of other camera lengths have no common pixels."""
+"""Of the size of a pixel: patterns of other camera lengths have no common pixels."""
 _MAX_BYTES = 16 << 20
-_GAP_ROWS = 1
-"""Never visited, between bands: positions of different scans are no neighbours."""
+GAP_ROWS = 3
+"""Never visited, between bands: farther than any position is averaged with, and no patterns of two scans are
+neighbours."""
 
 
 class SeriesScan(BaseModel):
@@ -71,7 +73,7 @@ class SeriesFile(BaseModel):
     def _of_scans(self) -> Self:
         if not self.scans:
             raise ValueError("a series has at least one scan")
-        if any(scan.path.endswith(SUFFIX) for scan in self.scans):
+        if any(scan.path.lower().endswith(SUFFIX) for scan in self.scans):
             raise ValueError("a series has scans, not other series")
         return self
 
@@ -140,13 +142,13 @@ class ScanSeries(BlockReader):
     def __init__(self, path: Path, series: SeriesFile, members: list[ScanFile]) -> None:
         self.path, self.series, self.members = path, series, members
         self.bands = _stacked(path, series, members)
-        first = members[0].info
-        for member in members[1:]:
-            if reason := difference(first, member.info):
+        for other, member in combinations(members, 2):
+            if reason := difference(other.info, member.info):
                 raise FileFormatError(
-                    f"{member.path} cannot be in one series with {members[0].path}: {reason}. Make a series of scans "
+                    f"{member.path} cannot be in one series with {other.path}: {reason}. Make a series of scans "
                     "of the same detector and camera length."
                 )
+        first = members[0].info
         n_rows = self.bands[-1].top + self.bands[-1].n_rows
         width = max(member.info.scan_shape[1] for member in members)
         self.received: NDArray[np.uint8] = np.zeros((n_rows, width), np.uint8)
@@ -169,11 +171,10 @@ class ScanSeries(BlockReader):
             },
         )
 
-    def with_members(self, members: list[ScanFile]) -> "ScanSeries":
-        """The same with its scans seen otherwise; what was entered of the series itself stays."""
+    def with_members(self, members: list[ScanFile], calibration: Calibration) -> "ScanSeries":
+        """The same, with its scans seen otherwise and with this calibration."""
         other = ScanSeries(self.path, self.series, members)
-        if self.info.calibration != _common(self.members):
-            other.info = replace(other.info, calibration=self.info.calibration)
+        other.info = replace(other.info, calibration=calibration)
         return other
 
     def refresh(self) -> None:
@@ -181,12 +182,12 @@ class ScanSeries(BlockReader):
         for member in self.members:
             member.refresh()
         self._mark()
+        self.info = replace(self.info, n_frames=int(np.count_nonzero(self.received)))
 
     def read_block(self, start: int, stop: int, out: NDArray[Any]) -> NDArray[Any]:
         """Patterns of flat scan indices [start, stop) into the first rows of `out`; zeros where missing."""
         width = self.info.scan_shape[1]
         block = out[: stop - start]
-        block[self.received.reshape(-1)[start:stop] == 0] = 0
         for row in range(start // width, -(-stop // width)):
             band = self._band_at(row)
             if band is None:
@@ -197,6 +198,7 @@ class ScanSeries(BlockReader):
             if first < last:
                 line = (band.first_row + row - band.top) * own_width
                 member.read_block(line + first, line + last, block[row * width + first - start :])
+        block[self.received.reshape(-1)[start:stop] == 0] = 0
         return block
 
     def checksum(self) -> str:
@@ -232,10 +234,20 @@ def difference(one: ScanInfo, other: ScanInfo) -> str:
         return f"its patterns are {other.detector_shape}, not {one.detector_shape}"
     if one.dtype != other.dtype:
         return f"its pixels are {other.dtype}, not {one.dtype}"
-    angles = one.calibration.angle_per_px_mrad, other.calibration.angle_per_px_mrad
-    if angles[0] and angles[1] and abs(angles[1] / angles[0] - 1.0) > LARGEST_SCALE_DIFFERENCE:
-        return f"a pixel is {angles[1]:.4g} mrad, not {angles[0]:.4g} mrad"
+    for name, unit in (("angle_per_px_mrad", "mrad"), ("q_per_px_inv_nm", "1/nm")):
+        known, found = getattr(one.calibration, name), getattr(other.calibration, name)
+        if known and found and abs(found / known - 1.0) > LARGEST_SCALE_DIFFERENCE:
+            return f"a pixel is {found:.4g} {unit}, not {known:.4g} {unit}"
     return ""
+
+
+def refuse_series_of_words(scan: ScanFile) -> None:
+    """Raise SettingsError where frames are words, whose parity is that of their place in a scan that is not told."""
+    if isinstance(scan, ScanSeries) and any("encoding" in member.info.metadata for member in scan.members):
+        raise SettingsError(
+            f"{scan.path} is a series of undecoded EMPAD-G2 words, which are decoded by their place in their own scan. "
+            "Expected one scan. Replay the scans of the series one by one."
+        )
 
 
 def _stacked(path: Path, series: SeriesFile, members: list[ScanFile]) -> list[Band]:
@@ -249,12 +261,13 @@ def _stacked(path: Path, series: SeriesFile, members: list[ScanFile]) -> list[Ba
             )
         for first, last in said.bands:
             bands.append(Band(number, first, last - first, top))
-            top += last - first + _GAP_ROWS
+            top += last - first + GAP_ROWS
     return bands
 
 
 def _common(members: list[ScanFile]) -> Calibration:
-    """The first scan's calibration, with the step of the scan where all have the same."""
-    known = members[0].info.calibration
-    steps = {member.info.calibration.scan_step_yx_nm for member in members}
-    return known if len(steps) == 1 else replace(known, scan_step_yx_nm=None)
+    """What is known of any of the scans, with the step of the scan where all have the same."""
+    each = [member.info.calibration for member in members]
+    known = reduce(Calibration.filled, each)
+    is_same = len({one.scan_step_yx_nm for one in each}) == 1
+    return known if is_same else replace(known, scan_step_yx_nm=None)

@@ -12,6 +12,8 @@ from streamer import analyze, open_result, open_scan
 from streamer.analysis.applied import load_model, model_of
 from streamer.cli.analyze import command
 from streamer.errors import FileFormatError, SettingsError
+from streamer.export.methods import methods_text
+from streamer.formats.scan_series import GAP_ROWS
 from streamer.settings import AnalysisSettings
 from tests.simulated import simulate
 
@@ -55,11 +57,11 @@ def test_the_model_of_all_labels_each_and_misses_nothing(night, done):
     said = json.loads(done.stdout)
     assert done.return_value == 8
     assert list(said["left_out"]) == [str(folder / "broken_x9_y6.raw")]
-    assert "left out." in done.stderr
+    assert "Left out: " in done.stderr
     assert "is empty" in done.stderr
     assert said["scans"] == sorted(path.name for path in truth)
     assert said["result"] == str(folder / "together.result.h5")
-    assert open_result(said["result"]).label_maps.shape[1:] == (20 + 1 + 18, 16)
+    assert open_result(said["result"]).label_maps.shape[1:] == (20 + GAP_ROWS + 18, 16)
     model = load_model(folder / "together.result.h5")
     seen = {}
     for path, phases in truth.items():
@@ -101,7 +103,11 @@ def test_out_names_result_and_series(night, tmp_path):
     done = run(*sources, "--together", *quick, "--out", tmp_path / "model.result.h5")
     assert done.return_value == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.result.h5", "model.series"]
-    assert open_result(tmp_path / "model.result.h5").label_maps.shape[1:] == (4 + 1 + 4, 16)
+    assert open_result(tmp_path / "model.result.h5").label_maps.shape[1:] == (4 + GAP_ROWS + 4, 16)
+    text = methods_text(open_result(tmp_path / "model.result.h5"))
+    assert text.startswith("Of 2 scans 128 positions, on 8 lines in 2 bands of neighbouring lines")
+    with pytest.raises(SettingsError, match="exists and is not replaced"):
+        run(*sources, "--together", "--sample", "256", "--out", tmp_path / "model.result.h5")
     (tmp_path / "model.result.h5").unlink()
     with open_scan(tmp_path / "model.series") as scan:
         assert [member.path for member in scan.members] == sources
@@ -111,8 +117,13 @@ def test_what_contradicts_is_refused(night, tmp_path):
     folder, _ = night
     with pytest.raises(SettingsError, match="Give both, or neither"):
         run(folder, "--sample", "100")
-    with pytest.raises(SettingsError, match="--roi is of one"):
-        run(folder, "--together", "--roi", "0:2,0:2")
+    (tmp_path / "region.toml").write_text("roi = [0, 2, 0, 2]")
+    for region in (("--roi", "0:2,0:2"), ("--settings", tmp_path / "region.toml")):
+        with pytest.raises(SettingsError, match=r"roi \(--roi\) is of one"):
+            run(folder, "--together", *region)
+    # As for one scan: what the settings get wrong is theirs.
+    with pytest.raises(SettingsError, match="No detector pixel lies between 60 and 10"):
+        run(folder, "--together", "--inner", "60", "--outer", "10")
     with pytest.raises(SettingsError, match="--overview is of one"):
         run(folder, "--together", "--overview", tmp_path / "page.html")
     with pytest.raises(FileFormatError, match="None of 1 scans"):

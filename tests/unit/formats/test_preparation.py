@@ -1,5 +1,7 @@
 """Frames are turned and scales replaced in one place, whatever file they come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,15 @@ def scan(tmp_path_factory):
 def test_nothing_to_do_is_the_scan_itself(scan):
     with open_scan(scan.raw) as opened:
         assert prepare_scan(opened, DetectorSettings()) is opened
+
+
+def test_what_the_file_says_of_its_orientation_is_done(scan):
+    with open_scan(scan.raw) as opened:
+        opened.info = replace(opened.info, orientation=Orientation(flip_lr=True))
+        prepared = prepare_scan(opened, DetectorSettings())
+        np.testing.assert_array_equal(prepared.pattern(3, 4), scan.frames[3 * 16 + 4][:, ::-1])
+        as_recorded = prepare_scan(opened, DetectorSettings(flip_lr=False))
+        np.testing.assert_array_equal(as_recorded.pattern(3, 4), scan.frames[3 * 16 + 4])
 
 
 def test_flips_come_before_the_exchange_of_rows_and_columns():
