@@ -172,11 +172,10 @@ def _serve_scans(options: Any, told: Callable[[str], None], until_stdin_closes: 
         # As a service manager ends it: in order, with the recording closed.
         signal.signal(signal.SIGTERM, lambda *_: engine.request_quit("now"))
         try:
-            reason = engine.run()
+            # Before the slide is drawn: nobody shall wait for that.
+            reason = engine.run(lambda state: _say_outcome(state, as_json) if options.once else None)
         finally:
             warming.join()
-    if options.once:
-        _say_outcome(engine.last_state, as_json)
     if options.once and reason is not None:
         return 5 if engine.analysis_failed and EXIT_CODES[reason] == 0 else EXIT_CODES[reason]
     return 0

@@ -61,8 +61,10 @@ def is_recording(path: Path) -> bool:
         return False
 
 
-def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
+def read_layout(path: Path, locking: bool | None = None) -> tuple[RecordingLayout, dict[str, Any]]:
     """Where things stand in a recording, and the settings it was made with.
+
+    `locking`: HDF5's of the file while it is looked at; None: as HDF5 does.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def read_layout(path: Path) -> tuple[RecordingLayout, dict[str, Any]]:
         No recording, one of a newer version, or a damaged one.
     """
     try:
-        with h5py.File(path, "r") as opened:
+        with h5py.File(path, "r", locking=locking) as opened:
             file: Any = opened  # h5py's items are unions of everything; a wrong one ends in the except below
             attributes = file["livestem"].attrs
             version = int(attributes["schema_version"])
@@ -136,6 +138,14 @@ def find_recording(directory: Path, info: ScanInfo) -> RecordingLayout | None:
 class RecordingReader(BlockReader):
     """A recording as a `ScanFile`; safe while a recorder writes it.
 
+    Parameters
+    ----------
+    path
+        The file.
+    late_scales
+        Of a recording that another process is about to close: the scales that it will write then, as
+        `ScanInfo.filled` takes them (empty: those that are there stay). None: what the file says.
+
     Attributes
     ----------
     path, info
@@ -150,9 +160,11 @@ class RecordingReader(BlockReader):
         JSON values that the recording was made with.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
-        self.layout, self.settings = read_layout(self.path)
+    def __init__(self, path: Path, late_scales: dict[str, Any] | None = None) -> None:
+        self.path, self._late_scales = Path(path), late_scales
+        # On Windows HDF5's lock would keep the recorder from writing.
+        locking = None if late_scales is None else False
+        self.layout, self.settings = read_layout(self.path, locking)
         self._file = PositionalFile(self.path)
         self.info = self.layout.info
         self.refresh()
@@ -173,7 +185,7 @@ class RecordingReader(BlockReader):
         self.marks = np.frombuffer(self._file.read(info.n_positions, self.layout.received_offset), np.uint8)
         received = (self.marks & np.uint8(NOT_SYNCED - 1)).reshape(info.scan_shape)
         n_lines = (self.end() or {}).get("n_lines", info.scan_shape[0])
-        scales = self.last_end().get("scales") or {}
+        scales = self._late_scales or self.last_end().get("scales") or {}
         self.received = received[:n_lines]
         n_frames = info.n_frames if n_lines == info.scan_shape[0] else self.received.size
         # A calibration that was entered since stays.

@@ -172,7 +172,7 @@ class LiveSession:
             self._worker.shutdown()
 
     def _close(self) -> None:
-        """The closing pass; it reads nothing again where the analysis does, as soon as this thread has ended."""
+        """The closing pass; it reads nothing again where the analysis does, which has begun by then."""
         while (reads_again := self._reads_again()) is None and not self._stop.wait(RECORDER_POLL_S):
             pass  # how the stream ended is known in a moment
         if reads_again is not None:

@@ -14,7 +14,7 @@ _STOP_TIMEOUT_S = 10.0
 
 
 class AnalysisProcess:
-    """A child that analyses finished recordings; start it early, it warms up by itself."""
+    """A child that analyses recordings; start it early, it warms up by itself."""
 
     def __init__(self) -> None:
         self._child = subprocess.Popen(
@@ -40,18 +40,43 @@ class AnalysisProcess:
 
     def submit(
         self,
+        number: int,
         source: Path,
         out: Path,
         settings: AnalysisSettings,
-        overrides: list[dict[str, Any]] | None = None,
+        overrides: list[dict[str, Any]],
+        scales: dict[str, Any] | None = None,
     ) -> None:
-        """Ask for the analysis of a scan file; `overrides` are the records of values set by hand."""
-        job = {"source": str(source), "out": str(out), "settings": settings.model_dump(mode="json")}
-        self._send(json.dumps({**job, "overrides": overrides or []}))
+        """Ask for the analysis of a scan file.
 
-    def cancel(self) -> None:
-        """Ask the job that runs to end."""
-        self._send("cancel")
+        Parameters
+        ----------
+        number
+            Of the job, in everything that is said of it.
+        source, out
+            The file, and where its result is written.
+        settings, overrides
+            What the analysis is made with; records of values set by hand, kept with the result.
+        scales
+            Of a recording that holds every frame and is not closed yet: what its sender knew only at the end. Its
+            result is written after `source_is_closed`. None: any finished file.
+        """
+        job = {
+            "job": number,
+            "source": str(source),
+            "out": str(out),
+            "overrides": overrides,
+            "scales": scales,
+        }
+        self._send({**job, "settings": settings.model_dump(mode="json")})
+
+    def source_is_closed(self, number: int) -> None:
+        """The recording of a job has its end: the result may be written."""
+        self._send({"closed": number})
+
+    def cancel(self, number: int) -> None:
+        """Ask a job to end; of one whose recording is not closed yet nothing is written then."""
+        self._send({"cancel": number})
 
     def events(self) -> list[dict[str, Any]]:
         """What the process has said since the last call; "died" where it did, with all its jobs."""
@@ -78,11 +103,11 @@ class AnalysisProcess:
         if self._child.stdout:
             self._child.stdout.close()
 
-    def _send(self, line: str) -> None:
+    def _send(self, line: dict[str, Any]) -> None:
         if self._child.stdin is None:
             return
         try:
-            self._child.stdin.write(line + "\n")
+            self._child.stdin.write(json.dumps(line) + "\n")
             self._child.stdin.flush()
         except (BrokenPipeError, ValueError):
             pass  # `_listen` says that it died

@@ -2,10 +2,11 @@
 
 Once a result is announced and no other job waits, its slide is drawn beside it.
 
-``python -m streamer.serve.analysis_worker`` reads one JSON job a line from stdin ({"source", "out", "settings",
-"overrides"}), and
-"cancel"; it writes one JSON object a line to stdout: {"event": "ready" | "progress" | "done" | "failed" |
-"cancelled" | "slide" | "slide_failed", ...}. It ends when stdin closes.
+``python -m streamer.serve.analysis_worker`` reads one JSON object a line from stdin: a job ({"job": its number,
+"source", "out", "settings", "overrides", "scales"}), {"cancel": number}, or {"closed": number}: the recording of a job
+with "scales" has its end now. It writes one JSON object a line to stdout: {"event": "ready" | "progress" | "done" |
+"failed" | "cancelled" | "slide" | "slide_failed", ...}, the first four of a job with its number. It ends when stdin
+closes; what is not analysed by then is cancelled.
 """
 
 import json
@@ -23,6 +24,9 @@ from streamer.analysis.result_file import AnalysisResult, refuse_existing, write
 from streamer.analysis.run import STAGES, analyze
 from streamer.errors import LivestemError, ScanStopped
 from streamer.formats.open_scan import open_scan
+from streamer.formats.recording import RecordingReader
+from streamer.formats.scan_file import ScanFile
+from streamer.formats.side_settings import take_side_settings
 from streamer.kernels.warmup import warm_kernels
 from streamer.settings import analysis_settings
 
@@ -36,11 +40,54 @@ def say(event: str, **fields: Any) -> None:
         os._exit(1)  # the engine was killed: nobody waits for this result, and nothing of it is on disk yet
 
 
-def run_job(job: dict[str, Any], cancel: Cancel) -> AnalysisResult | None:
+class Job:
+    """One analysis that was asked for.
+
+    Attributes
+    ----------
+    asked
+        As it was read from stdin.
+    cancel
+        Ends the analysis.
+    """
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        self.asked, self.cancel = asked, Cancel()
+        self._is_closed = threading.Event()
+        if asked["scales"] is None:
+            self._is_closed.set()
+
+    def source_is_closed(self) -> None:
+        """The recording has its end: the result may be written."""
+        self._is_closed.set()
+
+    def end_soon(self) -> None:
+        """End at the next block of frames, or instead of writing the result."""
+        self.cancel.request()
+        self._is_closed.set()
+
+    def wait_until_closed(self) -> None:
+        """A scan that could not be closed in order gets no result: ScanStopped where the job was cancelled."""
+        self._is_closed.wait()
+        self.cancel.check()
+
+    def opened(self) -> ScanFile:
+        """The scan; with the scales that its recording will have where that is not closed yet."""
+        source, scales = Path(self.asked["source"]), self.asked["scales"]
+        if scales is None:
+            return open_scan(source)
+        return take_side_settings(RecordingReader(source, scales))
+
+
+def run_job(job: Job) -> AnalysisResult | None:
     """Analyse one scan and write its result; says how it went, whatever happens. Returns what was written."""
+    asked = job.asked
+
+    def told(event: str, **fields: Any) -> None:
+        say(event, job=asked["job"], **fields)
 
     def progress(name: str, fraction: float) -> None:
-        say(
+        told(
             "progress",
             step=STAGES.index(name) + 1,
             n_steps=len(STAGES),
@@ -48,21 +95,22 @@ def run_job(job: dict[str, Any], cancel: Cancel) -> AnalysisResult | None:
             fraction=round(fraction, 4),
         )
 
-    out = Path(job["out"])
+    out = Path(asked["out"])
     try:
         refuse_existing(out)
-        with open_scan(job["source"]) as scan:
-            result = analyze(scan, analysis_settings(job["settings"]), progress, cancel)
-        result.attrs["overrides"] = job.get("overrides", [])
+        with job.opened() as scan:
+            result = analyze(scan, analysis_settings(asked["settings"]), progress, job.cancel)
+        result.attrs["overrides"] = asked["overrides"]
+        job.wait_until_closed()
         write_result(result, out)
-        say("done", result=str(out), seconds=result.seconds)
+        told("done", result=str(out), seconds=result.seconds)
         return replace(result, path=out)
     except ScanStopped as stopped:
-        say("cancelled", error=str(stopped))
+        told("cancelled", error=str(stopped))
     except LivestemError as error:
-        say("failed", error=str(error))
+        told("failed", error=str(error))
     except Exception as error:  # the engine must hear of it, whatever it is
-        say("failed", error=f"The analysis failed: {type(error).__name__}: {error}. The recording is kept.")
+        told("failed", error=f"The analysis failed: {type(error).__name__}: {error}. The recording is kept.")
     return None
 
 
@@ -82,17 +130,24 @@ def draw_slide(result: AnalysisResult) -> None:
 
 def main() -> None:
     """Serve jobs until stdin closes."""
-    jobs: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
-    running = {"cancel": Cancel()}
+    waiting: SimpleQueue[Job | None] = SimpleQueue()
+    unfinished: dict[int, Job] = {}
 
     def listen() -> None:
-        for line in sys.stdin:
-            if line.strip() == "cancel":
-                running["cancel"].request()
-            elif line.strip():
-                jobs.put(json.loads(line))
-        running["cancel"].request()
-        jobs.put(None)
+        try:
+            for line in sys.stdin:
+                said = json.loads(line)
+                if "source" in said:
+                    job = unfinished[said["job"]] = Job(said)
+                    waiting.put(job)
+                elif job := unfinished.get(said.get("cancel")):
+                    job.end_soon()
+                elif job := unfinished.get(said.get("closed")):
+                    job.source_is_closed()
+        finally:  # also of an engine that was killed while it wrote a line
+            for job in list(unfinished.values()):
+                job.end_soon()
+            waiting.put(None)
 
     threading.Thread(target=listen, name="livestem-analysis-jobs", daemon=True).start()
     warm_kernels()
@@ -100,14 +155,14 @@ def main() -> None:
     undrawn: deque[AnalysisResult] = deque()
     while True:
         try:
-            job = jobs.get(block=not undrawn)
+            job = waiting.get(block=not undrawn)
         except Empty:
             draw_slide(undrawn.popleft())
             continue
         if job is None:
             break
-        running["cancel"] = Cancel()
-        result = run_job(job, running["cancel"])
+        result = run_job(job)
+        del unfinished[job.asked["job"]]
         if result is not None:
             undrawn.append(result)
     for result in undrawn:

@@ -7,7 +7,6 @@ thread calls `open_scan` and `scan_ended`; recorder and live session have thread
 import contextlib
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,11 +29,10 @@ from streamer.receive.scan_session import HostBusy
 from streamer.record.recorder import SyncMode
 from streamer.security.key_check import KeyCheck
 from streamer.security.keys import EngineKeys
-from streamer.serve.analysis_process import AnalysisProcess
+from streamer.serve.analysis_jobs import AnalysisJob, AnalysisJobs, Order
 from streamer.serve.calibrating import measured_calibration, take_calibration
 from streamer.serve.change_texts import not_repeated_text
 from streamer.serve.control_server import Answer, ControlServer
-from streamer.serve.free_names import free_result_name
 from streamer.serve.hand_work import region_of
 from streamer.serve.health import health_of
 from streamer.serve.job_progress import JobProgress
@@ -43,7 +41,7 @@ from streamer.serve.memory import give_memory_back
 from streamer.serve.night import Night
 from streamer.serve.publish import Publisher, Rates, state_fields
 from streamer.serve.scan_run import ScanEnd, ScanRun
-from streamer.settings import AnalysisSettings, TreeEdit
+from streamer.settings import AnalysisSettings
 
 TICK_S = 0.01
 PUBLISH_PERIOD_S = 0.2
@@ -106,10 +104,9 @@ class Engine:
         self.progress: dict[str, Any] | None = None
         self.seconds: dict[str, float] = {}
         self.analysis_failed = False
-        self._analysis: AnalysisProcess | None = None
-        self._being_analysed: deque[ScanRun] = deque()  # the process takes its jobs in this order
-        self._results_to_come: set[Path] = set()
-        self._not_repeated: tuple[TreeEdit, ...] = ()
+        self._jobs = AnalysisJobs()
+        self._early_job: AnalysisJob | None = None  # while DRAINING: the recording is still to be closed
+        self._job_in_hand: AnalysisJob | None = None  # while ANALYSING
         self.n_scans = 0
         self.night = Night(options.record_dir, options.disk_budget_bytes)
         self.kernels_share = 1.0  # whoever compiles them says how far it is
@@ -137,26 +134,41 @@ class Engine:
             "control": self._control.endpoint,
         }
 
-    def run(self) -> FinishReason | None:
-        """Serve until asked to end; returns how the last scan ended."""
+    def run(self, on_end: Callable[[dict[str, Any]], None] = lambda state: None) -> FinishReason | None:
+        """Serve until asked to end; returns how the last scan ended.
+
+        `on_end` is told the last state when all is closed but the analysis process, which draws the last slide.
+        """
         self._receiver.start()
         self.state = next_state(self.state, Event.ARM)
         try:
             while not self._is_done():
-                self._control.serve(TICK_S)
-                self._receiver.raise_if_failed()
-                self._follow_scan()
-                self._follow_analysis()
-                for text in self._key_check.problems():
-                    self._say(ProblemCode.KEY_REFUSED, text)
-                self._publish_if_due()
+                self.step()
             self._publish()
+            self._close_station()
+            on_end(self.last_state)
         finally:
             self.close()
         return self.finish_reason
 
+    def step(self) -> None:
+        """Answer, follow scan and analysis, publish what is due: one turn of `run`."""
+        self._control.serve(TICK_S)
+        self._receiver.raise_if_failed()
+        self._follow_scan()
+        self._follow_analysis()
+        for text in self._key_check.problems():
+            self._say(ProblemCode.KEY_REFUSED, text)
+        self._publish_if_due()
+
     def close(self) -> None:
-        """Stop everything in order: no more frames, recording closed, analysis ended, sockets closed."""
+        """Stop everything in order: no more frames, recording closed, sockets closed, analysis ended."""
+        self._close_station()
+        self._jobs.close()
+        for _, event in self._jobs.events():
+            self._tell_of_slide(event)
+
+    def _close_station(self) -> None:
         self._quit = "now"
         self._is_free.set()  # whoever waits to begin a scan is refused at once
         self._receiver.close()
@@ -166,8 +178,6 @@ class Engine:
                 self.run_in_hand.abandon()
             self.run_in_hand.finish()
             self.run_in_hand.close()
-        if self._analysis is not None:
-            self._analysis.close()
         self._control.close()
         self._publisher.close()
         self._key_check.close()
@@ -271,7 +281,7 @@ class Engine:
             raise LivestemError(
                 "There is no finished recording to analyse. Wait for the end of a recorded scan."
             )
-        self._begin_analysis(run, None if roi == "same" else roi)
+        self._begin_analysis(run, run.path, None if roi == "same" else roi)
 
     def edit(self, method: str, params: dict[str, Any]) -> Answer:
         """Change the result that is shown; while there is none, refused with a sentence that says when."""
@@ -286,9 +296,9 @@ class Engine:
         if self.state is not EngineState.ANALYSING and session is not None and session.progress is not None:
             session.cancel()
             return
-        if self.state is not EngineState.ANALYSING or self._analysis is None:
+        if self.state is not EngineState.ANALYSING or self._job_in_hand is None:
             raise LivestemError("No analysis is running. There is nothing to cancel.")
-        self._analysis.cancel()
+        self._jobs.cancel(self._job_in_hand)
 
     def state_object(self) -> dict[str, Any]:
         """The published state (docs/protocol.md, part 2)."""
@@ -307,7 +317,7 @@ class Engine:
     @property
     def worker_pids(self) -> list[int]:
         """Process ids of the engine's children."""
-        return [self._analysis.pid] if self._analysis is not None and self._analysis.is_alive else []
+        return self._jobs.pids
 
     def _adopt_new_run(self) -> bool:
         with self._lock:
@@ -324,12 +334,13 @@ class Engine:
             self.state = next_state(self.state, Event.START)
             self.hand.new_scan()
             self.result_path, self.finish_reason, self.progress = None, None, None
+            self._job_in_hand = None
             self.problems, self.seconds = [], {}
             self._warn_of_disk()
             if self.run_in_hand:
                 self._told(self.run_in_hand.beginning_text())
-            if self.options.analyze and self.options.record_dir and self._analysis is None:
-                self._analysis = AnalysisProcess()  # warm by the time the scan ends
+            if self.options.analyze and self.options.record_dir:
+                self._jobs.warm()  # by the time the scan ends
         run = self.run_in_hand
         if run is None or self.state not in (EngineState.RUNNING, EngineState.DRAINING):
             return
@@ -344,8 +355,17 @@ class Engine:
             self.finish_reason = run.end.reason
             if run.end.reason is FinishReason.STREAM_LOST:
                 self._say(ProblemCode.STREAM_LOST, run.lost_text())
-        if self.state is EngineState.DRAINING and run.is_over:
-            self._finish(run)
+            self._publish()
+        if self.state is EngineState.DRAINING:
+            self._begin_early(run)
+            if run.is_over:
+                self._finish(run)
+
+    def _begin_early(self, run: ScanRun) -> None:
+        """Analyse as soon as every frame is in the recording, beside the closing pass and the recording's end."""
+        if self._early_job is None and self.options.analyze and run.path is not None and run.is_whole:
+            self._early_job = self._jobs.ask(run, run.path, self._order(run), is_closed=False)
+            self._job_progress = JobProgress(clock=self._clock)
 
     def _finish(self, run: ScanRun) -> None:
         try:
@@ -360,54 +380,52 @@ class Engine:
         self._told(f"Scan {run.info.scan_id[:8]} ended: {self.finish_reason}.")
         self.night.ended(run, self.finish_reason, datetime.now().astimezone())
         self._warn_of_disk()
-        if self.options.analyze and run.path is not None and self.finish_reason is FinishReason.COMPLETED:
-            self._begin_analysis(run)
+        early, self._early_job = self._early_job, None
+        is_wanted = self.options.analyze and self.finish_reason is FinishReason.COMPLETED
+        if early is not None and not (is_wanted and early.order == self._order(run)):
+            self._jobs.drop(early)  # the recording could not be closed, or a value was set by hand meanwhile
+            early = None
+        if early is not None:
+            self._jobs.closed(early)
+            self._analysis_began(early)
+        elif is_wanted and run.path is not None:
+            self._begin_analysis(run, run.path)
         else:
             self.state = next_state(self.state, Event.ARM)
         self._is_free.set()
         give_memory_back()
 
-    def _begin_analysis(self, run: ScanRun, roi: tuple[int, int, int, int] | None = None) -> None:
-        if run.path is None:
-            return
-        if self._analysis is None or not self._analysis.is_alive:
-            if self._analysis is not None:
-                self._analysis.close()
-            self._analysis = AnalysisProcess()
-        self._being_analysed.append(run)
-        self.analysis_failed = False
-        out = free_result_name(run.path, "region" if roi else "", frozenset(self._results_to_come))
-        self._results_to_come.add(out)
-        settings, records, self._not_repeated = self.hand.analysis_settings(roi)
-        self._analysis.submit(run.path, out, settings, [record.to_json() for record in records])
+    def _order(self, run: ScanRun, roi: tuple[int, int, int, int] | None = None) -> Order:
+        """What an analysis that is asked for now is made with."""
+        return Order(*self.hand.analysis_settings(roi), run.info.calibration)
+
+    def _begin_analysis(self, run: ScanRun, path: Path, roi: tuple[int, int, int, int] | None = None) -> None:
+        job = self._jobs.ask(run, path, self._order(run, roi), "region" if roi else "")
         self._job_progress = JobProgress(self.seconds, clock=self._clock)
+        self._analysis_began(job)
+
+    def _analysis_began(self, job: AnalysisJob) -> None:
+        self._job_in_hand = job
+        self.analysis_failed = False
         self.state = next_state(self.state, Event.ANALYSIS_BEGAN)
         self.progress = {"step": 0, "n_steps": 5, "name": "starting", "fraction": 0.0, "left_s": None}
+        self._publish()  # it may have come to its end already
 
     def _follow_analysis(self) -> None:
-        if self._analysis is None:
-            return
-        for event in self._analysis.events():
+        if self._early_job is not None:
+            return  # what is said of it is taken in order, when its recording is closed
+        for job, event in self._jobs.events():
             kind = event["event"]
-            if kind == "progress" and self.state is EngineState.ANALYSING:
+            if job is None:
+                self._tell_of_slide(event)
+            elif kind != "progress":
+                self._analysis_ended(job, kind, event)
+            elif job is self._job_in_hand:
                 self._job_progress.told(event["name"], event["fraction"])
                 self.progress = self._job_progress.to_json()
-            elif kind in ("done", "failed", "cancelled"):
-                self._analysis_ended(kind, event)
-            elif kind == "slide":
-                self._told(f"Slide: {event['path']}")
-            elif kind == "slide_failed":
-                self._say(ProblemCode.SLIDE_FAILED, event["error"])
-            elif kind == "died":
-                while self._being_analysed:
-                    self._analysis_ended("failed", event)
 
-    def _analysis_ended(self, kind: str, event: dict[str, Any]) -> None:
-        if not self._being_analysed:
-            return
-        run = self._being_analysed.popleft()
-        self.progress = None
-        is_present = run is self.run_in_hand and self.state is EngineState.ANALYSING
+    def _analysis_ended(self, job: AnalysisJob, kind: str, event: dict[str, Any]) -> None:
+        run, is_present = job.run, job is self._job_in_hand
         if kind == "done":
             self._told(f"Result: {event['result']}")
             result = open_result(event["result"])
@@ -416,15 +434,22 @@ class Engine:
                 self.result_path, self.seconds = Path(event["result"]), event["seconds"]
                 version = self.n_scans * VERSIONS_PER_SCAN + VERSIONS_PER_SCAN // 2
                 self.hand.take_result(result, run.view, version)
-                if self._not_repeated:
-                    self._say(ProblemCode.EDITS_NOT_REPEATED, not_repeated_text(self._not_repeated))
+                if job.order.not_repeated:
+                    self._say(ProblemCode.EDITS_NOT_REPEATED, not_repeated_text(job.order.not_repeated))
         else:
             self.analysis_failed = kind == "failed"
             self.night.failed(run, event["error"])
             self._say(ENDINGS[kind], event["error"])
         if is_present:
+            self._job_in_hand = self.progress = None
             self.state = next_state(self.state, Event.ANALYSIS_ENDED)
             self.state = next_state(self.state, Event.ARM)
+
+    def _tell_of_slide(self, event: dict[str, Any]) -> None:
+        if event["event"] == "slide":
+            self._told(f"Slide: {event['path']}")
+        elif event["event"] == "slide_failed":
+            self._say(ProblemCode.SLIDE_FAILED, event["error"])
 
     def _warn_of_disk(self) -> None:
         if warning := self.night.warning():

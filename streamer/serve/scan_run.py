@@ -99,7 +99,7 @@ class ScanRun:
         self.earlier = Earlier()
         self._is_analysed = is_analysed
         self._finished = False
-        self._scales: dict[str, Any] = {}
+        self.late_scales: dict[str, Any] = {}
         try:
             if record_dir is not None:
                 self._open_recording(info, record_dir, settings, sync)
@@ -154,7 +154,7 @@ class ScanRun:
 
     def learn(self, scales: dict[str, Any]) -> None:
         """Scales that the sender knew only at the end; kept with the recording's end."""
-        self._scales = scales
+        self.late_scales = scales
         self.info = self.info.filled(scales)
 
     def take_calibration(self, measured: dict[str, Any]) -> None:
@@ -210,6 +210,21 @@ class ScanRun:
         return None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the scan was completed and every frame that came is in its recording, which may not be closed yet.
+
+        Not of a scan whose number of lines was not known: its recording says that when it is closed.
+        """
+        return (
+            self.end is not None
+            and self.end.reason is FinishReason.COMPLETED
+            and not self.info.open_ended
+            and self.recorder is not None
+            and self.recorder.drained
+            and self.failure() is None
+        )
+
+    @property
     def is_over(self) -> bool:
         """Whether the stream has ended and the live analysis has seen everything."""
         return self.end is not None and self.live.is_finished
@@ -221,7 +236,8 @@ class ScanRun:
         self._finished = True
         self.live.join()
         if self.recorder:
-            self.recorder.finish(self.end.reason, self.end.counters, self.live.final_label_maps, self._scales)
+            maps = self.live.final_label_maps
+            self.recorder.finish(self.end.reason, self.end.counters, maps, self.late_scales)
         if self.view:
             self.view.refresh()
         if self.info.open_ended and self.live.final_label_maps is not None:

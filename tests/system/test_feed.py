@@ -13,8 +13,10 @@ import pytest
 
 from gui.feed_process import FeedProcess
 from simulators.detector import write_xml
+from streamer import open_result, open_scan
 from streamer.client import EngineClient
 from streamer.formats.recording import RecordingReader
+from tests.simulated import simulate
 from tests.system.commands import engine, environment, livestem
 from tests.writer import record
 
@@ -104,6 +106,28 @@ def test_a_writer_that_is_killed_in_half_a_record_leaves_what_came(tmp_path):
     assert "Traceback" not in said
     assert outcome["counters"]["frames_dropped_by_sender"] == N - 333
     assert check_recording(outcome["recording"], 333) == "STOPPED"
+
+
+def test_scales_that_come_last_are_those_of_the_result(tmp_path):
+    """The analysis begins before the recording says them."""
+    acquired = tmp_path / "acquired"
+    acquired.mkdir()
+    scan = simulate(acquired, (20, 32))
+    xml = scan.xml.rename(tmp_path / "later.xml")
+    with (
+        engine(tmp_path / "r", "--once") as running,
+        feed(scan.raw, running.listen) as feeding,
+    ):
+        wait_for(running, lambda state: state["counters"]["frames_received"] == 20 * 32)
+        xml.rename(scan.xml)
+        assert feeding.wait(60) == 0
+        outcome = running.outcome()
+    result = open_result(outcome["result"])
+    with open_scan(outcome["recording"]) as recording:
+        assert result.attrs["calibration"] == recording.info.calibration.to_json()
+        assert result.attrs["calibration"]["voltage_v"] == 80e3
+        assert result.attrs["scan"] == recording.info.to_json()
+        assert result.attrs["source_checksum"] == recording.checksum()
 
 
 def test_the_monitors_feed_ends_with_its_window_once_the_scan_is_whole(tmp_path):

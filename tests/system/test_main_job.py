@@ -40,7 +40,7 @@ def finished(simulated, tmp_path_factory):
     with engine(recordings, "--once") as running:
         sent = run_json("replay", simulated["raw"], "--to", running.listen, "--rate", "1500")
         outcome = running.outcome()
-        assert running.process.returncode == 0
+        assert running.process.returncode == 0  # and the slide is drawn
     return sent, outcome
 
 
@@ -85,6 +85,19 @@ def test_analysing_the_file_by_hand_gives_the_labels_that_the_engine_found(simul
     np.testing.assert_array_equal(
         open_result(by_hand["result"]).label_maps, open_result(finished[1]["result"]).label_maps
     )
+
+
+def test_analysing_the_closed_recording_gives_the_result_that_was_begun_before_it_was_closed(
+    finished, tmp_path
+):
+    recording = finished[1]["recording"]
+    again = open_result(run_json("analyze", recording, "--out", tmp_path / "again.result.h5")["result"])
+    result = open_result(finished[1]["result"])
+    for name in result.attrs.keys() - {"created", "seconds", "overrides"}:
+        assert result.attrs[name] == again.attrs[name], name
+    assert result.arrays.keys() == again.arrays.keys()
+    for name, values in result.arrays.items():
+        np.testing.assert_array_equal(values, again.arrays[name], name)
 
 
 def test_the_window_renders_the_result_and_the_recording_to_pictures(finished, tmp_path):

@@ -7,7 +7,6 @@ import sys
 import pytest
 from matplotlib.image import imread
 
-from streamer.analysis.passes import Cancel
 from streamer.serve import analysis_worker
 
 
@@ -18,9 +17,10 @@ def said(monkeypatch):
     return events
 
 
-def serve_jobs(monkeypatch, jobs, analysed):
-    """Run the worker's loop on these jobs; `analysed` stands for the analysis."""
-    lines = "".join(json.dumps(job) + "\n" for job in jobs)
+def serve_jobs(monkeypatch, outs, analysed):
+    """Run the worker's loop on jobs with these results; `analysed` stands for the analysis."""
+    asked = [{"job": n, "source": "scan.h5", "out": out, "scales": None} for n, out in enumerate(outs)]
+    lines = "".join(json.dumps(job) + "\n" for job in asked)
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     monkeypatch.setattr(analysis_worker, "warm_kernels", lambda: None)
     monkeypatch.setattr(analysis_worker, "run_job", analysed)
@@ -32,12 +32,11 @@ def test_jobs_that_wait_come_before_slides_and_every_slide_is_drawn(said, monkey
     monkeypatch.setattr(analysis_worker, "draw_slide", lambda result: drawn.append((result, len(ran))))
     ran = []
 
-    def analysed(job, cancel):
-        assert isinstance(cancel, Cancel)
-        ran.append(job["out"])
-        return None if job["out"] == "failed" else job["out"]
+    def analysed(job):
+        ran.append(job.asked["out"])
+        return None if ran[-1] == "failed" else ran[-1]
 
-    serve_jobs(monkeypatch, [{"out": "a"}, {"out": "failed"}, {"out": "b"}], analysed)
+    serve_jobs(monkeypatch, ["a", "failed", "b"], analysed)
     assert ran == ["a", "failed", "b"]
     assert [result for result, _ in drawn] == ["a", "b"]
 
