@@ -1,5 +1,6 @@
 """Divisive hierarchical K-means: cluster all vectors, then each cluster again (method, part 3)."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -10,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.blocks import end_once
 from streamer.cluster.coherence import coherence
 from streamer.cluster.elbow import Elbow, choose_k
 from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans, leading_axes
@@ -198,15 +200,18 @@ Later = Callable[[], "_Division"]
 def _side_by_side(executor: Executor | None) -> Iterator[Callable[..., Later]]:
     """Begins work and returns where its outcome will be; without an executor, work is done when it is asked for.
 
-    Much of the work on a node is one thread's: two nodes fill the processors better than one.
+    Much of the work on a node is one thread's: two nodes fill the processors better than one. Work that has begun
+    and is not asked for any more, after Ctrl+C say, ends between blocks.
     """
     if executor is None:
         yield partial
         return
-    pool = ThreadPoolExecutor(NODES_AT_ONCE)
+    dropped = threading.Event()
+    pool = ThreadPoolExecutor(NODES_AT_ONCE, initializer=end_once, initargs=(dropped,))
     try:
         yield lambda work, *arguments: pool.submit(work, *arguments).result
     finally:
+        dropped.set()
         pool.shutdown(cancel_futures=True)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.blocks import each
 from streamer.kernels.neighbours import average_rows
 
 WIDTHS = (0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4)
@@ -68,7 +69,7 @@ class ScanMap:
             average_rows(rows, groups, row_of, self.places_yx[own], weights, out[own], own_share[own])
 
         starts = range(0, len(rows), BLOCK_ROWS)
-        for _ in executor.map(work, starts) if executor else map(work, starts):
+        for _ in each(work, starts, executor):
             pass
         return out, own_share
 

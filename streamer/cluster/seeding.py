@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from streamer.cluster.blocks import each
 from streamer.kernels.points import lloyd_points, nearest_points, seed_points
 
 MAX_ITERATIONS = 40
@@ -82,7 +83,7 @@ def fit_starts(
     def run(draw: tuple[int, int, NDArray[np.float64]]) -> tuple[NDArray[np.float64], float]:
         return lloyd_small(points, _seeds(points, *draw))
 
-    runs = list(executor.map(run, draws) if executor else map(run, draws))
+    runs = list(each(run, draws, executor))
     groups = [runs[start : start + best_of] for start in range(0, len(runs), best_of)]
     return [min(group, key=lambda one: one[1])[0] for group in groups]
 

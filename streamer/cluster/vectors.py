@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.cluster.blocks import each
 from streamer.kernels.distance import accumulate_groups, inner_products, lloyd_step
 
 BLOCK_ROWS = 1024
@@ -161,7 +162,7 @@ class HeldVectors:
     def _each(self, work: Callable[[slice], Any]) -> Iterable[Any]:
         """Outcomes of blocks, in order."""
         blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(self), BLOCK_ROWS)]
-        return self._executor.map(work, blocks) if self._executor else map(work, blocks)
+        return each(work, blocks, self._executor)
 
 
 def as_vectors(values: "NDArray[np.float32] | Vectors", executor: Executor | None = None) -> Vectors:
