@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from streamer.analysis.passes import (
 )
 from streamer.analysis.remote_vectors import Piece, RemoteVectors
 from streamer.analysis.source import ScanSource
+from streamer.cluster.blocks import check_wanted
 from streamer.errors import EngineUnreachable, SettingsError, WorkersLost
 from streamer.formats.scan_file import ScanFile
 from streamer.settings import AnalysisSettings
@@ -139,6 +141,7 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
         self._client, self._address = client, address
         self._source: ScanSource | None = None
         self._cancel = Cancel()
+        self._asked: WeakSet[Any] = WeakSet()
 
     @contextmanager
     def analysis_of(self, scan: ScanFile, settings: AnalysisSettings, cancel: Cancel) -> Iterator[None]:
@@ -157,10 +160,16 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
         self._source, self._cancel = ScanSource.of(scan, settings), cancel
         try:
             yield
+        except BaseException:  # Ctrl+C too: chunks that wait would go on, and open the scan again
+            self._tell_workers(self._client.cancel, list(self._asked))
+            raise
         finally:
-            if self._client.status == "running":
-                with suppress(OSError, TimeoutError):  # a scheduler that is lost was said, or will be
-                    self._client.run(leave, self._source, wait=False, on_error="ignore")
+            self._tell_workers(self._client.run, leave, self._source, wait=False, on_error="ignore")
+
+    def _tell_workers(self, tell: Callable[..., Any], *what: Any, **how: Any) -> None:
+        if self._client.status == "running":
+            with suppress(OSError, TimeoutError):  # a scheduler that is lost was said, or will be
+                tell(*what, **how)
 
     def run_job(
         self, scan: ScanFile, job: PassJob, progress: Callable[[float], None], cancel: Cancel
@@ -187,7 +196,9 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
     def submit_there(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """The future of work on a worker; futures among the arguments stand for what they found."""
         # Not pure: a key of its own instead of a hash over all arguments.
-        return self._client.submit(work, *arguments, pure=False)
+        future = self._client.submit(work, *arguments, pure=False)
+        self._asked.add(future)
+        return future
 
     def answers(self, futures: list[Any]) -> Iterator[tuple[int, Any]]:
         """Number and answer of each, as they come.
@@ -196,6 +207,8 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
         ------
         ScanStopped
             Cancelled meanwhile.
+        CancelledError
+            See `streamer.cluster.blocks.end_once`.
         WorkersLost
             The scheduler, or the last worker, is gone.
         """
@@ -204,10 +217,12 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
             future.add_done_callback(lambda _, number=number: finished.put(number))
         n_left, missed_since = len(futures), None
         while n_left:
+            check_wanted()
+            self._cancel.check()
             try:
                 number = finished.get(timeout=POLL_S)
             except Empty:
-                missed_since = self._check(futures, missed_since)
+                missed_since = self._missed(missed_since)
                 continue
             yield number, self._answer(futures[number])
             n_left, missed_since = n_left - 1, None
@@ -226,13 +241,8 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
             self._cancel.check()
             raise self._lost("does not answer any more") from None
 
-    def _check(self, futures: list[Any], missed_since: float | None) -> float | None:
-        """Asked while nothing comes: cancelled? anybody there? Returns since when nobody has been."""
-        try:
-            self._cancel.check()
-        except BaseException:
-            self._client.cancel(futures)
-            raise
+    def _missed(self, missed_since: float | None) -> float | None:
+        """Asked while nothing comes: anybody there? Returns since when nobody has been."""
         is_running = self._client.status == "running"
         if is_running and self._client.scheduler_info()["workers"]:
             return None

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from concurrent.futures import Future
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ class FakeClient:
 
     def __init__(self, status="running", n_workers=2):
         self.status, self.n_workers, self.is_silent = status, n_workers, False
-        self.cancelled, self.n_asked = [], 0
+        self.cancelled, self.n_asked, self.told = [], 0, []
 
     def submit(self, work, *arguments, pure):
         assert pure is False
@@ -56,6 +57,7 @@ class FakeClient:
 
     def run(self, work, *arguments, wait, on_error):
         assert (wait, on_error) == (False, "ignore")
+        self.told.append(work)
         asyncio.run(work(*arguments))
 
     def who_has(self, futures):
@@ -68,6 +70,7 @@ class FakeClient:
         return {"workers": {f"w{number}": {} for number in range(self.n_workers)}}
 
     def cancel(self, futures):
+        self.told.append("cancel")
         self.cancelled += futures
 
 
@@ -159,6 +162,41 @@ def test_a_cancel_is_passed_on(scan, monkeypatch):
     assert len(client.cancelled) == 16
 
 
+def test_a_cancel_counts_while_answers_come(scan):
+    client, cancel = FakeClient(), Cancel()
+
+    def stop(name, fraction):
+        if name == "patterns" and fraction > 0:
+            cancel.request()
+
+    with (
+        open_scan(scan.raw) as opened,
+        DaskExecutor(client, "fake", 1) as executor,
+        pytest.raises(ScanStopped),
+    ):
+        analyze(opened, progress=stop, cancel=cancel, executor=executor)
+    assert client.told == ["cancel", on_worker.leave]
+
+
+@pytest.mark.parametrize("stage", ["align", "features", "hierarchy", "patterns"])
+def test_whatever_interrupts_cancels_what_was_asked_before_workers_leave_the_scan(scan, stage, monkeypatch):
+    monkeypatch.setattr(remote_vectors, "GATHERED_ROWS", 100)
+    client = FakeClient()
+
+    def interrupt(name, fraction):
+        if name == stage and fraction > 0:
+            raise KeyboardInterrupt
+
+    with open_scan(scan.raw) as opened, DaskExecutor(client, "fake", 2) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            analyze(opened, progress=interrupt, executor=executor)
+        assert client.told == ["cancel", on_worker.leave]
+        # Futures that were let go of are dask's to forget.
+        assert len({future.key for future in client.cancelled}) >= 16
+        analyze(opened, executor=executor)
+    assert client.told[2:] == [on_worker.leave]
+
+
 @pytest.mark.parametrize(
     ("client", "sentence"),
     [({"n_workers": 0}, "has lost its last worker"), ({"status": "closed"}, "does not answer any more")],
@@ -203,7 +241,7 @@ def test_a_worker_keeps_a_scan_open_for_one_analysis_and_no_longer(scan, monkeyp
 
     monkeypatch.setattr("streamer.analysis.source.open_scan", open_it)
     with open_scan(scan.raw) as own:
-        one, other = (ScanSource.of(own, AnalysisSettings()) for _ in range(2))
+        one, other, third = (ScanSource.of(own, AnalysisSettings()) for _ in range(3))
     with on_worker.scan_of(one) as (first, buffers):
         pass
     with on_worker.scan_of(one) as (again, same_buffers), on_worker.scan_of(one) as (_, more_buffers):
@@ -212,16 +250,59 @@ def test_a_worker_keeps_a_scan_open_for_one_analysis_and_no_longer(scan, monkeyp
         asyncio.run(on_worker.leave(one))
         assert is_open(first, scan)  # a chunk of it is being computed
     assert not is_open(first, scan)
-    with on_worker.scan_of(one) as (anew, _):
-        assert anew is not first
-    with on_worker.scan_of(other):  # of another analysis: the file may have changed
-        assert not is_open(anew, scan)
-        asyncio.run(on_worker.leave(one))  # comes late, and is of no scan that is open
-    with on_worker.scan_of(other):
+    with pytest.raises(ScanStopped, match="has ended"), on_worker.scan_of(one):  # a chunk that comes late
         pass
-    asyncio.run(on_worker.leave(other))
+    with on_worker.scan_of(other) as (anew, _):
+        pass
+    with on_worker.scan_of(third) as (last, _):  # of another analysis: the file may have changed
+        assert anew is not last
+        assert not is_open(anew, scan)
+        asyncio.run(on_worker.leave(other))  # comes late, and is of no scan that is open
+    with on_worker.scan_of(third) as (again, _):
+        assert again is last
+    asyncio.run(on_worker.leave(third))
     assert len(opened) == 3
     assert not any(is_open(one, scan) for one in opened)
+
+
+def test_a_worker_without_memory_for_buffers_does_not_keep_the_scan(scan, monkeypatch):
+    def no_room(scan):
+        raise MemoryError
+
+    with open_scan(scan.raw) as own:
+        source = ScanSource.of(own, AnalysisSettings())
+    with on_worker.scan_of(source) as (opened, _), monkeypatch.context() as patch:
+        patch.setattr(on_worker, "Buffers", no_room)
+        with pytest.raises(MemoryError) as kept_by_dask, on_worker.scan_of(source):
+            pass
+    asyncio.run(on_worker.leave(source))
+    assert not is_open(opened, scan)
+    assert kept_by_dask.tb is not None
+
+
+def test_a_worker_answers_while_it_opens_a_scan(scan, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def open_slowly(*arguments, **told):
+        begun.set()
+        assert go_on.wait(60)
+        return open_scan(*arguments, **told)
+
+    def chunk():
+        with on_worker.scan_of(source) as (opened, _):
+            return opened, is_open(opened, scan)
+
+    with open_scan(scan.raw) as own:
+        source = ScanSource.of(own, AnalysisSettings())
+    monkeypatch.setattr("streamer.analysis.source.open_scan", open_slowly)
+    with ThreadPoolExecutor(1) as thread:
+        working = thread.submit(chunk)
+        assert begun.wait(60)
+        asyncio.run(on_worker.leave(source))
+        go_on.set()
+        opened, was_open = working.result()
+    assert was_open
+    assert not is_open(opened, scan)
 
 
 def is_open(opened, scan):
