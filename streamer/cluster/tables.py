@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamer.errors import RecordingError
 
 MEMORY_SHARE = 0.25
-"""Of this computer's memory, that one table may take."""
+"""Of the memory that the process may take, for one table."""
 UNKNOWN_MEMORY_BYTES = 16 << 30
 """Assumed where the system does not say how much there is."""
 
@@ -45,6 +45,39 @@ def new_table(n: int, n_features: int) -> NDArray[np.float32]:
             "larger disk, or use --scheduler or --workers. The scan is unchanged."
         ) from None
     return np.frombuffer(mapped, np.float32).reshape(n, n_features)
+
+
+def read_ahead(table: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+    """Ask the disk for some rows of a table in a scratch file, and for nothing between; others are in memory.
+
+    Page faults alone would read what lies around as well: all of the table for every part of it.
+
+    Parameters
+    ----------
+    table
+        (n, n_features), whole rows behind each other.
+    rows
+        (m,): those that are wanted next.
+    """
+    mapped = _mapping(table)
+    if mapped is None or not rows.size or not hasattr(mapped, "madvise"):  # Windows has no such call
+        return
+    first_byte = table.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+    last_of_run = np.append(np.flatnonzero(np.diff(rows) != 1), len(rows) - 1)
+    first_of_run = np.append(0, last_of_run[:-1] + 1)
+    starts = first_byte + rows[first_of_run] * table.strides[0]
+    stops = first_byte + (rows[last_of_run] + 1) * table.strides[0]
+    starts -= starts % mmap.PAGESIZE
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        mapped.madvise(mmap.MADV_WILLNEED, start, stop - start)
+
+
+def _mapping(table: NDArray[np.float32]) -> mmap.mmap | None:
+    """The file that a table, or a part of it, stands in."""
+    base: object = table
+    while isinstance(base, np.ndarray | memoryview):
+        base = base.base if isinstance(base, np.ndarray) else base.obj
+    return base if isinstance(base, mmap.mmap) else None
 
 
 def _reserve(fd: int, n_bytes: int, folder: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.cluster.blocks import each
+from streamer.cluster.tables import read_ahead
 from streamer.kernels.distance import accumulate_groups, inner_products, lloyd_step
 
 BLOCK_ROWS = 1024
@@ -110,7 +111,7 @@ class HeldVectors:
 
     def rows(self, index: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """See `Vectors`."""
-        return self._values[self._chosen[index]]
+        return self._values[self._wanted(index)]
 
     def part(self, index: NDArray[np.int64]) -> "HeldVectors":
         """See `Vectors`."""
@@ -134,7 +135,7 @@ class HeldVectors:
             sums, counts = np.zeros((k, self.shape[1])), np.zeros(k, np.int64)
             lloyd_step(
                 self._values,
-                self._chosen[block],
+                self._wanted(block),
                 centroids,
                 1.0 / quantum,
                 labels[block],
@@ -154,10 +155,16 @@ class HeldVectors:
         """See `Vectors`."""
         out = np.empty((len(self), len(axes)), np.float32)
         for _ in self._each(
-            lambda block: inner_products(self._values, self._chosen[block], axes, out[block])
+            lambda block: inner_products(self._values, self._wanted(block), axes, out[block])
         ):
             pass
         return out
+
+    def _wanted(self, index: NDArray[np.int64] | slice) -> NDArray[np.int64]:
+        """Rows of the values, asked for from the disk where these stand there."""
+        rows = self._chosen[index]
+        read_ahead(self._values, rows)
+        return rows
 
     def _each(self, work: Callable[[slice], Any]) -> Iterable[Any]:
         """Outcomes of blocks, in order."""

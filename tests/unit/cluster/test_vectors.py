@@ -1,5 +1,6 @@
 """Tables of vectors: exact sums whatever the blocks, and scratch files for what does not fit into memory."""
 
+import mmap
 import tempfile
 
 import numpy as np
@@ -60,6 +61,45 @@ def test_a_table_that_is_too_large_for_memory_is_a_file_without_a_name(monkeypat
     table[:] = np.arange(24, dtype=np.float32).reshape(6, 4)
     np.testing.assert_array_equal(table[5], [20, 21, 22, 23])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_table_in_a_file_the_pages_of_the_rows_that_are_wanted_are_read_and_no_others(
+    monkeypatch, tmp_path
+):
+    asked = set()
+
+    class Spied(mmap.mmap):
+        def madvise(self, option, start, length):
+            assert option == mmap.MADV_WILLNEED
+            assert start % mmap.PAGESIZE == 0
+            asked.update(range(start // mmap.PAGESIZE, -(-(start + length) // mmap.PAGESIZE)))
+            super().madvise(option, start, length)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tables, "memory_bytes", lambda: 0)
+    monkeypatch.setattr(mmap, "mmap", Spied)
+    values = np.random.default_rng(3).normal(size=(400, 900)).astype(np.float32)
+    table = new_table(*values.shape)
+    table[:] = values
+    chosen = np.array([3, 4, 5, 90, 92, 399])
+    uses = [
+        lambda part: part.rows(slice(None)),
+        lambda part: part.assign(values[:2]),
+        lambda part: part.project(values[:2]),
+    ]
+    for first in (0, 1):  # rows of a part of the table stand elsewhere in the file
+        own = chosen - first
+        bytes_of_rows = (4 * 900 * chosen[:, None] + np.arange(4 * 900)).ravel()
+        for use in uses:
+            asked.clear()
+            found, expected = (
+                use(HeldVectors(one, None, 2.0**-30, own)) for one in (table[first:], values[first:])
+            )
+            assert asked == set((bytes_of_rows // mmap.PAGESIZE).tolist())
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+    tables.read_ahead(table, chosen[:0])
+    tables.read_ahead(values, chosen)
 
 
 def test_a_disk_too_small_for_the_scratch_file_is_said(monkeypatch, tmp_path):
