@@ -18,8 +18,8 @@ from streamer.cluster.lloyd import Clustering, about_mean, by_labels, kmeans, le
 from streamer.cluster.neighbours import WIDTHS, WORTH, ScanMap, stein_risk
 from streamer.cluster.seeding import one_blas_thread
 from streamer.cluster.tree import ROOT_ID, ROOT_NAME, ClusterTree, child_name
+from streamer.cluster.varying import varying_features
 from streamer.cluster.vectors import Vectors, as_vectors
-from streamer.kernels.mask import MIN_FEATURES
 from streamer.model import LABEL_NOT_VISITED, ClusterNode
 
 CLEAR_GAIN = 0.2
@@ -235,7 +235,8 @@ def _division(
 ) -> _Division:
     """What becomes of one node; touches nothing else."""
     inside = vectors.part(members)
-    seen = inside if rules.varying_share is None else _varying(inside, rules.varying_share, executor)
+    share = rules.varying_share
+    seen = inside if share is None else varying_features(inside, share, executor)
     rng = np.random.default_rng([seed, *node.name.encode()])
     k, elbow = _number_of_children(seen, node, rules, rng, executor)
     if k == 1:
@@ -306,29 +307,6 @@ def _is_noise(
     labels = np.full(n, LABEL_NOT_VISITED, np.int32)
     labels[members] = clustering.labels
     return coherence(labels, rules.neighbours) < MIN_COHERENCE
-
-
-def _varying(inside: Vectors, share: float, executor: Executor | None) -> Vectors:
-    values = inside.rows(slice(None))
-    varying = varying_features(values, share)
-    return inside if varying is values else as_vectors(varying, executor)
-
-
-def varying_features(inside: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """The columns whose STD exceeds a share of the largest; all where fewer than a handful do.
-
-    Parameters
-    ----------
-    inside
-        (n, n_features), of one node.
-    share
-        Below 1.
-    """
-    std = inside.std(axis=0, dtype=np.float64)
-    varying = std > share * std.max(initial=0.0)
-    if varying.all() or varying.sum() < MIN_FEATURES:
-        return inside
-    return np.ascontiguousarray(inside[:, varying])
 
 
 def _number_of_children(

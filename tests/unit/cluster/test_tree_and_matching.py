@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from streamer.cluster.agreement import adjusted_rand
-from streamer.cluster.divisive import DivisionRules, divide, varying_features
+from streamer.cluster.divisive import DivisionRules, divide
 from streamer.cluster.matching import match_labels
 from streamer.cluster.tree import ClusterTree
+from streamer.cluster.varying import varying_features
+from streamer.cluster.vectors import HeldVectors
 from streamer.model import ClusterNode
 
 LABELS = st.lists(st.integers(0, 4), min_size=2, max_size=60)
@@ -111,7 +114,8 @@ def test_a_node_is_split_by_the_features_that_vary_in_it():
     features[:, 30:] *= 0.25
     features[:, :30] += 1.2 * side[:, None]
     rules = replace(RULES, levels=1, k_by_name={"all": 2}, varying_share=0.5)
-    assert varying_features(features, 0.5).shape == (600, 30)
+    varying = varying_features(HeldVectors(features), 0.5)
+    np.testing.assert_array_equal(varying.rows(slice(None)), features[:, :30])
     split = divide(features, rules, 0)
     assert adjusted_rand(split.leaf_of, side) > 0.9
     for node in split.tree.nodes[1:]:
@@ -123,4 +127,20 @@ def test_a_node_is_split_by_the_features_that_vary_in_it():
 
 @pytest.mark.parametrize("features", [np.ones((50, 40), np.float32), np.zeros((50, 0), np.float32)])
 def test_where_hardly_a_feature_varies_all_are_kept(features):
-    assert varying_features(features, 0.3) is features
+    vectors = HeldVectors(features)
+    assert varying_features(vectors, 0.3) is vectors
+
+
+def test_features_that_vary_are_those_of_numpy_s_std_and_found_without_a_copy_of_the_node():
+    rng = np.random.default_rng(7)
+    features = (1e3 + rng.normal(size=(60_000, 40)) * rng.uniform(0.1, 1, 40)).astype(np.float32)
+    std = features.std(axis=0, dtype=np.float64)
+    expected = features[:, std > 0.6 * std.max()]
+    tracemalloc.start()
+    try:
+        found = varying_features(HeldVectors(features), 0.6)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(found.rows(slice(None)), expected)
+    assert peak - expected.nbytes < 0.5 * features.nbytes
