@@ -101,6 +101,21 @@ def assign_nearest(features, centroids):
     return distances.argmin(axis=1), distances.min(axis=1)
 
 
+def lloyd_step(features, rows, centroids, per_quantum):
+    labels, distances = assign_nearest(features[rows], centroids)
+    in_quanta = np.rint(features[rows].astype(np.float64) * per_quantum)
+    k = len(centroids)
+    return labels, distances, sums_by_label(in_quanta, labels, k), np.bincount(labels, minlength=k)
+
+
+def add_virtual(tiles, first_pixel, weights, frame_of, virtual):
+    out = virtual.astype(np.float64)
+    for tile, frame in zip(tiles, frame_of, strict=False):
+        seen = weights[:, first_pixel : first_pixel + len(tile)]
+        out[frame] += weighted_sums(tile[: seen.shape[1]], seen)
+    return out
+
+
 def inner_products(features, axes):
     return features.astype(np.float64) @ axes.astype(np.float64).T
 

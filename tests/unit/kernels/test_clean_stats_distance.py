@@ -63,6 +63,21 @@ def test_nearest_centroid_and_group_sums_equal_their_twins(compiled):
 
 
 @BOTH
+def test_a_lloyd_step_equals_its_twin_and_adds_to_what_is_there(compiled):
+    features, centroids = PATTERNS[:, :50], PATTERNS[[2, 5, 7, 7], :50] + 0.25  # the last has no vectors
+    rows = np.array([7, 0, 3, 10, 4])
+    labels, distances = np.empty(5, np.int32), np.empty(5, np.float32)
+    sums, counts = np.full((4, 50), 3.0), np.full(4, 2)
+    # So coarse that values are rounded.
+    pick(distance.lloyd_step, compiled)(features, rows, centroids, 0.25, labels, distances, sums, counts)
+    expected = naive.lloyd_step(features, rows, centroids, 0.25)
+    np.testing.assert_array_equal(labels, expected[0])
+    np.testing.assert_allclose(distances, expected[1], rtol=1e-5)
+    np.testing.assert_array_equal(sums, expected[2] + 3.0)
+    np.testing.assert_array_equal(counts, expected[3] + 2)
+
+
+@BOTH
 def test_a_lloyd_step_on_some_rows_is_both_to_the_bit(compiled):
     """Compiled against compiled, the interpreter against itself: both round in their own way."""
     features, centroids, rows = PATTERNS[:, :50], PATTERNS[[2, 5, 7], :50] + 0.25, np.array([7, 0, 3, 10, 4])

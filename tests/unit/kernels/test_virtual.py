@@ -6,6 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.kernels.virtual import GAP_PIXELS, add_virtual, virtual_detectors
+from tests import naive
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "interpreted"])
+@pytest.mark.parametrize("n_frames", [1, 3, 4])
+def test_a_tile_s_share_equals_its_twin_and_adds_to_what_is_there(compiled, n_frames):
+    rng = np.random.default_rng(n_frames)
+    weights = rng.normal(size=(3, 130)).astype(np.float32)
+    weights[1] = 0.0
+    weights[2, 20:90] = 0.0
+    detectors = virtual_detectors(weights, 50)
+    for tile, first in enumerate((0, 50, 100)):  # the last is not full
+        tiles, rows = rng.random((4, 50)).astype(np.float32), rng.permutation(6)[:n_frames]
+        found = rng.random((6, 3)).astype(np.float32)
+        expected = naive.add_virtual(tiles, first, weights, rows, found)
+        kernel = add_virtual if compiled else add_virtual.py_func
+        kernel(tiles, first, tile, detectors, rows, found)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @given(st.data())
