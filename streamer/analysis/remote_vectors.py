@@ -33,7 +33,7 @@ class Piece:
 
 
 class RemoteVectors:
-    """Vectors in pieces; any thread, one at a time.
+    """Vectors in pieces; any threads at once: nothing changes once it is made, and each waits for its own answers.
 
     Parameters
     ----------
