@@ -9,8 +9,9 @@ from scipy.ndimage import convolve, gaussian_filter, maximum_filter, median_filt
 
 from streamer.analysis.preprocess import Aligned
 from streamer.kernels.align import BLUR_PX2, windowed_centre
+from streamer.kernels.disks import STEPS_PER_PX, make_patches, place_disks, sum_disks
 from streamer.kernels.mask import SPOT_WINDOW_PX, radius_map, reference_centre
-from streamer.kernels.spots import STEPS_PER_PX, SpotPlan, place_disk
+from streamer.kernels.spots import SpotPlan
 from streamer.settings import AnalysisSettings
 
 WINDOW_MARGIN_PX = 1.0
@@ -196,17 +197,30 @@ def _spot_plan(
     reference = reference_centre((background.shape[0], background.shape[1]))
     smooth = background.astype(np.float32)
     scores = np.zeros((len(masses), len(disk)), np.float32)
-    information, under = np.empty(len(masses)), np.empty((len(masses), 3))
+    information = np.empty(len(masses))
     places = reference + offsets_yx
     for s, mass in enumerate(np.maximum(masses, 1e-12)):
         floor = max(float(smooth[tuple(np.rint(places[s]).astype(int))]), 1e-3 * mass * disk[0])
         weight = -mass * slope / (mass * disk + floor)
         information[s] = _integral(np.pi * steps * weight * -mass * slope)
         scores[s, 1:] = weight[1:] / steps[1:]
-        place_disk(smooth, places[s, 0], places[s, 1], scores[s], aligned.beam.radius_px, under[s])
+    under = _sums_of(smooth, places, scores, aligned.beam.radius_px)
     return SpotPlan(
         offsets_yx, scores, under, information, aligned.beam.radius_px, float(settings.mask.border_px)
     )
+
+
+def _sums_of(
+    pattern: NDArray[np.float32], places: NDArray[np.float64], scores: NDArray[np.float32], disk_px: float
+) -> NDArray[np.float64]:
+    """What `place_disks` and `sum_disks` give for a pattern (m, 3); beyond its edges it goes on as it ends there."""
+    margin = scores.shape[1] // STEPS_PER_PX + 2
+    wide = np.pad(pattern, margin, mode="edge")
+    patches = make_patches(len(scores), scores.shape[1], wide.shape[1])
+    sums = np.empty((len(scores), 3))
+    place_disks(wide.ravel(), wide.shape[1], places + margin, scores, patches, sums)
+    sum_disks(places + margin, disk_px, patches, sums)
+    return sums
 
 
 def _centre(pattern: NDArray[np.float32], place: NDArray[np.int64], window_px: float) -> NDArray[np.float64]:

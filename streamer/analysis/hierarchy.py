@@ -155,13 +155,12 @@ class GroupsJob(PassJob):
         """See `PassJob`."""
         frame_pass = FramePass(self.shape, self.plan, detectors=self._detectors, room=block.room)
         found = frame_pass.outcome(len(block.positions))
-        centres = self.centres_yx[block.positions]
         groups = self.group_of[block.positions]
-        found.centres_yx[:] = centres
+        found.centres_yx[:] = self.centres_yx[block.positions]
         frame_pass.run(block.frames, found, binned=sums["groups"], bins=groups.astype(np.int64))
         if self.weights is not None:
             out["images"][block.positions] = found.virtual
         if self.lattice is not None:
-            measured = self.lattice.measure(block, groups, centres)
+            measured = self.lattice.measure(block, groups, found)
             for name, values in measured._asdict().items():
                 out[name][block.positions] = values

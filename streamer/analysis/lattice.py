@@ -18,7 +18,7 @@ from streamer.analysis.passes import Block
 from streamer.analysis.preprocess import Aligned, Extracted
 from streamer.cluster.shot_noise import electron_gain
 from streamer.cluster.tree import ClusterTree
-from streamer.kernels.clean import max_bad_pixels
+from streamer.kernels.frame_pass import Measured
 from streamer.kernels.spots import Lattices, fit_lattices
 from streamer.model import Calibration
 from streamer.settings import AnalysisSettings
@@ -91,18 +91,17 @@ class LatticeFit:
     leaves: dict[int, LeafLattice]
     defects: NDArray[np.int64]
 
-    def measure(self, block: Block, leaves: NDArray[np.int32], centres_yx: NDArray[np.float64]) -> Lattices:
-        """Lattices of a block's patterns, of these leaves (n,) and with these centres (n, 2)."""
+    def measure(self, block: Block, leaves: NDArray[np.int32], found: Measured) -> Lattices:
+        """Lattices of a block's patterns, of these leaves (n,), after the frame pass found them usable or not."""
         out = no_lattices(len(leaves))
-        n_y, n_x = block.frames.shape[1:]
         for leaf in np.unique(leaves):
             if leaf in self.leaves:
                 fit_lattices(
                     block.frames,
                     np.flatnonzero(leaves == leaf),
-                    centres_yx,
+                    found.centres_yx,
+                    found.n_bad,
                     self.defects,
-                    max_bad_pixels((n_y, n_x)),
                     self.leaves[leaf].plan,
                     ROUNDS,
                     block.room.mended[0],

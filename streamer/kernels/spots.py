@@ -6,18 +6,15 @@ cannot wander off. For Poisson counts the derivative of the likelihood with resp
 intensities with weights that depend on the distance from its centre alone; those weights come as a table.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from streamer.kernels.clean import count_bad, mend_frame
+from streamer.kernels.clean import mend_frame
+from streamer.kernels.disks import STEPS_PER_PX, make_patches, place_disks, sum_disks
 from streamer.kernels.flags import FASTMATH
-
-STEPS_PER_PX = 32
-"""Of the tables of weights."""
 
 
 class SpotPlan(NamedTuple):
@@ -29,9 +26,9 @@ class SpotPlan(NamedTuple):
         (m, 2) float64 px, from the direct beam.
     scores
         (m, n_steps) float32: weight of a pixel by its distance from the disk's centre, in steps of
-        1 / `STEPS_PER_PX`, divided by that distance; see `place_disk`.
+        1 / `STEPS_PER_PX`, divided by that distance; see `place_disks`.
     background
-        (m, 3) float64: what `place_disk` gives for the background alone.
+        (m, 3) float64: what `place_disks` and `sum_disks` give for the background alone.
     information
         (m,) float64: of a disk's place along an axis, 1 / px²; its inverse is the variance that shot noise allows.
     disk_px
@@ -70,7 +67,7 @@ class Lattices(NamedTuple):
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def fit_lattices(frames, rows, centres_yx, defects, max_bad, plan, rounds, mended, out):
+def fit_lattices(frames, rows, centres_yx, n_bad, defects, plan, rounds, mended, out):
     """Fit the plan's lattice, deformed, to frames.
 
     Parameters
@@ -81,10 +78,10 @@ def fit_lattices(frames, rows, centres_yx, defects, max_bad, plan, rounds, mende
         (k,) int64: which of them.
     centres_yx
         (n, 2) float64 px: the direct beam of each; NaN: not usable.
+    n_bad
+        (n,) int64: bad pixels of each.
     defects
         (d,) int64: flat indices of pixels that are always mended.
-    max_bad
-        Most bad pixels of a usable frame.
     plan
         SpotPlan.
     rounds
@@ -94,7 +91,9 @@ def fit_lattices(frames, rows, centres_yx, defects, max_bad, plan, rounds, mende
     out
         Lattices of n frames; only `rows` are written.
     """
-    found = np.empty(3)
+    n_disks, n_steps = plan.scores.shape
+    patches = make_patches(n_disks, n_steps, frames.shape[2])
+    places_yx, found = np.full((n_disks, 2), np.nan), np.empty((n_disks, 3))
     matrix = np.empty((2, 2))
     for i in range(rows.shape[0]):
         row = rows[i]
@@ -102,97 +101,67 @@ def fit_lattices(frames, rows, centres_yx, defects, max_bad, plan, rounds, mende
         out.residual[row] = np.nan
         out.mass[row] = np.nan
         out.noise[row] = np.nan
-        n_bad = count_bad(frames[row])
-        if np.isnan(centres_yx[row, 0]) or n_bad > max_bad:
+        if np.isnan(centres_yx[row, 0]):
             continue
-        if n_bad or defects.shape[0]:
+        if n_bad[row] or defects.shape[0]:
             mend_frame(frames[row], defects, mended)
-            ok, residual, mass, noise = _fit(mended, centres_yx[row], plan, rounds, matrix, found)
+            ok, residual = _fit(mended, centres_yx[row], plan, rounds, patches, places_yx, found, matrix)
         else:
-            ok, residual, mass, noise = _fit(frames[row], centres_yx[row], plan, rounds, matrix, found)
+            ok, residual = _fit(frames[row], centres_yx[row], plan, rounds, patches, places_yx, found, matrix)
         if ok:
             out.matrix[row] = matrix
             out.residual[row] = residual
-            out.mass[row] = mass
-            out.noise[row] = noise
+            sum_disks(places_yx, plan.disk_px, patches, found)
+            out.mass[row], out.noise[row] = _intensity(places_yx, plan, found)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def place_disk(frame, centre_y, centre_x, table, disk_px, out):
-    """Weighted sums about the place where a disk is expected.
-
-    Parameters
-    ----------
-    frame
-        (det_y, det_x), finite.
-    centre_y, centre_x
-        px; the table's reach must lie on the detector.
-    table
-        (n_steps,) float32.
-    disk_px
-        Radius of the disk, with a rim that falls off over one pixel.
-    out
-        (3,) float64: sums of intensity times weight times distance along y and x; intensity in the disk.
-    """
-    reach = (table.shape[0] - 1) / STEPS_PER_PX
-    total_y = 0.0
-    total_x = 0.0
-    mass = 0.0
-    for y in range(math.ceil(centre_y - reach), math.floor(centre_y + reach) + 1):
-        dy = y - centre_y
-        # Only the pixels within reach of this row: a circle, not its square.
-        half = math.sqrt(max(reach * reach - dy * dy, 0.0))
-        first, last = math.ceil(centre_x - half), math.floor(centre_x + half)
-        row = frame[y, first : last + 1]
-        row_sum = np.float32(0.0)
-        for i in range(row.shape[0]):
-            dx = np.float32(first + i - centre_x)
-            distance = math.sqrt(np.float32(dy * dy) + dx * dx)
-            step = min(int(distance * np.float32(STEPS_PER_PX) + np.float32(0.5)), table.shape[0] - 1)
-            value = np.float32(row[i]) * table[step]
-            row_sum += value
-            total_x += value * dx
-            mass += row[i] * min(max(np.float32(disk_px + 0.5) - distance, np.float32(0.0)), np.float32(1.0))
-        total_y += row_sum * dy
-    out[0] = total_y
-    out[1] = total_x
-    out[2] = mass
-
-
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _fit(frame, centre_yx, plan, rounds, matrix, found):
-    """The matrix of one frame, beginning with that of the plan."""
+def _fit(frame, centre_yx, plan, rounds, patches, places_yx, found, matrix):
+    """The matrix of one frame, beginning with that of the plan; False where too few disks lie on the detector."""
+    flat, n_y, n_x = frame.reshape(frame.size), frame.shape[0], frame.shape[1]
+    patches.nearest[:] = -1
     matrix[0, 0] = matrix[1, 1] = 1.0
     matrix[0, 1] = matrix[1, 0] = 0.0
-    ok = True
-    residual = mass = noise = 0.0
+    ok, residual = True, 0.0
     for _ in range(rounds):
-        ok, residual, mass, noise = _one_round(frame, centre_yx[0], centre_yx[1], plan, matrix, found)
+        _predict(n_y, n_x, centre_yx, plan, matrix, places_yx)
+        place_disks(flat, n_x, places_yx, plan.scores, patches, found)
+        ok, residual = _solve(centre_yx, plan, places_yx, found, matrix)
         if not ok:
             break
-    return ok, residual, mass, noise
+    return ok, residual
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _one_round(frame, centre_y, centre_x, plan, matrix, found):
-    """Look about every disk's predicted place, fit again; False where too few lie on the detector."""
-    n_y, n_x = frame.shape
+def _predict(n_y, n_x, centre_yx, plan, matrix, places_yx):
+    """Where the disks of a deformed lattice are; NaN where that is too near to the detector's edge."""
+    offsets_yx = plan.offsets_yx
     least = plan.border_px + (plan.scores.shape[1] - 1) / STEPS_PER_PX
+    centre_y, centre_x = centre_yx[0], centre_yx[1]
+    for s in range(offsets_yx.shape[0]):
+        offset_y, offset_x = offsets_yx[s, 0], offsets_yx[s, 1]
+        y = centre_y + (matrix[0, 0] * offset_y + matrix[0, 1] * offset_x)
+        x = centre_x + (matrix[1, 0] * offset_y + matrix[1, 1] * offset_x)
+        is_inside = least <= y <= n_y - 1 - least and least <= x <= n_x - 1 - least
+        places_yx[s, 0] = y if is_inside else np.nan
+        places_yx[s, 1] = x
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _solve(centre_yx, plan, places_yx, found, matrix):
+    """Fit again to what `place_disks` found; False where that says nothing."""
+    offsets_yx, background, information = plan.offsets_yx, plan.background, plan.information
     oyy = oyx = oxx = 0.0
     pyy = pyx = pxy = pxx = 0.0
     n_used = 0
-    weight_sum = square_sum = mass_sum = noise_sum = 0.0
-    for s in range(plan.offsets_yx.shape[0]):
-        offset_y, offset_x = plan.offsets_yx[s, 0], plan.offsets_yx[s, 1]
-        place_y = matrix[0, 0] * offset_y + matrix[0, 1] * offset_x
-        place_x = matrix[1, 0] * offset_y + matrix[1, 1] * offset_x
-        y, x = centre_y + place_y, centre_x + place_x
-        if not (least <= y <= n_y - 1 - least and least <= x <= n_x - 1 - least):
+    weight_sum = square_sum = 0.0
+    for s in range(offsets_yx.shape[0]):
+        if np.isnan(places_yx[s, 0]):
             continue
-        place_disk(frame, y, x, plan.scores[s], plan.disk_px, found)
-        w = plan.information[s]
-        place_y += (found[0] - plan.background[s, 0]) / w
-        place_x += (found[1] - plan.background[s, 1]) / w
+        offset_y, offset_x = offsets_yx[s, 0], offsets_yx[s, 1]
+        w = information[s]
+        place_y = places_yx[s, 0] - centre_yx[0] + (found[s, 0] - background[s, 0]) / w
+        place_x = places_yx[s, 1] - centre_yx[1] + (found[s, 1] - background[s, 1]) / w
         oyy += w * offset_y * offset_y
         oyx += w * offset_y * offset_x
         oxx += w * offset_x * offset_x
@@ -202,13 +171,11 @@ def _one_round(frame, centre_y, centre_x, plan, matrix, found):
         pxx += w * place_x * offset_x
         weight_sum += w
         square_sum += w * (place_y * place_y + place_x * place_x)
-        mass_sum += found[2] - plan.background[s, 2]
-        noise_sum += found[2]
         n_used += 1
     determinant = oyy * oxx - oyx * oyx
     # Disks on one line, or two of them, fit any lattice.
     if n_used < 3 or not determinant > 1e-3 * oyy * oxx:
-        return False, 0.0, 0.0, 0.0
+        return False, 0.0
     matrix[0, 0] = (pyy * oxx - pyx * oyx) / determinant
     matrix[0, 1] = (pyx * oyy - pyy * oyx) / determinant
     matrix[1, 0] = (pxy * oxx - pxx * oyx) / determinant
@@ -216,4 +183,16 @@ def _one_round(frame, centre_y, centre_x, plan, matrix, found):
     explained = matrix[0, 0] * pyy + matrix[0, 1] * pyx + matrix[1, 0] * pxy + matrix[1, 1] * pxx
     # Four numbers were fitted to two for each disk.
     residual = max(square_sum - explained, 0.0) / weight_sum * n_used / (2 * n_used - 4)
-    return True, residual, mass_sum, noise_sum
+    return True, residual
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _intensity(places_yx, plan, found):
+    """Of all disks that were looked at, without and with background."""
+    background = plan.background
+    mass = noise = 0.0
+    for s in range(places_yx.shape[0]):
+        if not np.isnan(places_yx[s, 0]):
+            mass += found[s, 2] - background[s, 2]
+            noise += found[s, 2]
+    return mass, noise

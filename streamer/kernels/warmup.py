@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from streamer.kernels.align import align_frames, find_centre, windowed_centre
 from streamer.kernels.clean import clean_frames, find_nonfinite
+from streamer.kernels.disks import make_patches, place_disks, sum_disks
 from streamer.kernels.distance import (
     accumulate_groups,
     assign_nearest,
@@ -75,14 +76,16 @@ def _calls_on_features(dtype: str) -> list[Callable[[], object]]:
         np.ones((2, 256), np.float32),
     )
     labels, near = np.zeros(2, np.int32), np.empty(2, np.float32)
-    points, distances = np.ones((2, 3)), np.empty(2)
+    points, distances, no_bad = np.ones((2, 3)), np.empty(2), np.zeros(2, np.int64)
 
     def lattices(frames: NDArray[Any]) -> None:
-        plan = SpotPlan(np.eye(2), np.ones((2, 9), np.float32), np.zeros((2, 3)), np.ones(2), 1.0, 0.0)
+        scores, places, sums = np.ones((2, 9), np.float32), np.full((2, 2), 7.5), np.empty((2, 3))
+        patches = make_patches(2, 9, 16)
+        place_disks(mended.ravel(), 16, places, scores, patches, sums)
+        sum_disks(places, 1.0, patches, sums)
+        plan = SpotPlan(np.eye(2), scores, np.zeros((2, 3)), np.ones(2), 1.0, 0.0)
         out = Lattices(np.empty((2, 2, 2)), np.empty(2), np.empty(2), np.empty(2))
-        fit_lattices(
-            frames, np.arange(2), np.full((2, 2), 7.5), np.zeros(0, np.int64), 4, plan, 2, mended, out
-        )
+        fit_lattices(frames, np.arange(2), places, no_bad, np.zeros(0, np.int64), plan, 2, mended, out)
 
     def neighbours() -> None:
         row_of = np.array([[-1, -1, -1, -1], [-1, 0, 1, -1], [-1, -1, -1, -1]], np.int32)

@@ -115,6 +115,23 @@ def test_film_has_no_lattice_and_crystal_has_one_of_quality(scan, result):
     assert np.median(result.arrays["lattice/quality"][~is_film]) > 0.8
 
 
+def test_patterns_with_too_many_bad_pixels_have_no_lattice_and_a_few_are_mended(scan, result, tmp_path):
+    crystal = np.flatnonzero(np.isfinite(result.arrays["lattice/alone/rotation_rad"]))
+    gone, mended = crystal[10], crystal[20]
+    raw = tmp_path / scan.raw.name
+    raw.write_bytes(scan.raw.read_bytes())
+    (tmp_path / scan.xml.name).write_bytes(scan.xml.read_bytes())
+    records = np.memmap(raw, np.float32, "r+").reshape(scan.maker.n_positions, 130, 128)
+    records[gone, :20] = np.nan
+    records[mended, 40] = np.nan  # a row, which crosses disks
+    records.flush()
+    with open_scan(raw) as opened:
+        arrays = analyze(opened, analysis_settings({"momentum": {"enabled": False}})).arrays
+    turn = (arrays["lattice/alone/rotation_rad"] - result.arrays["lattice/alone/rotation_rad"]).ravel()
+    assert np.isnan(turn[gone])
+    assert 0 < abs(turn[mended]) < np.deg2rad(0.2)
+
+
 def test_strain_shows_the_mismatch_of_the_phases(scan, result):
     strain = result.arrays["lattice/strain"]
     ws2, wse2 = (strain[scan.specimen.phase == phase].mean(axis=0) for phase in (Phase.WS2, Phase.WSE2))
