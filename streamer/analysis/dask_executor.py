@@ -35,6 +35,8 @@ from streamer.settings import AnalysisSettings
 
 CONNECT_S = 5.0
 POLL_S = 0.2
+SENT_ROWS = 65536
+"""Of feature vectors: no more are sent at once, and clustered here; it costs less than asking workers for them."""
 PATIENCE_S = 20.0
 """Without a scheduler or without any worker, before the analysis is given up."""
 
@@ -176,18 +178,19 @@ class DaskExecutor(ThreadPoolExecutor, JobExecutor):
     ) -> Outcome:
         """See `JobExecutor`."""
         chunks = chunk_bounds(scan.info.scan_shape, job.band_rows)
+        stays = bool(job.kept) and job.span(job.kept, *chunks[-1]).stop > SENT_ROWS
         found = [self.submit_there(chunk_there, self._source, job.part(*chunk), chunk[0]) for chunk in chunks]
-        kept = [self.submit_there(kept_of, one) for one in found] if job.kept else []
-        sent = [self.submit_there(rest_of, one) for one in found] if job.kept else found
+        kept = [self.submit_there(kept_of, one) for one in found] if stays else []
+        sent = [self.submit_there(rest_of, one) for one in found] if stays else found
         del found
-        arrays: dict[str, Any] = dict(job.rooms(with_kept=False))
+        arrays: dict[str, Any] = dict(job.rooms(with_kept=not stays))
         sums: list[Arrays] = [{} for _ in chunks]
         for n_done, (number, answer) in enumerate(self.answers(sent), start=1):
             own, sums[number] = answer[0], answer[1]
             for name, values in own.items():
                 arrays[name][job.span(name, *chunks[number])] = values
             progress(n_done / len(chunks))
-        if kept:
+        if stays:
             spans = [job.span(job.kept, *chunk) for chunk in chunks]
             n_columns = sums[0].pop("n_columns")
             arrays[job.kept] = self._table(kept, spans, int(n_columns))

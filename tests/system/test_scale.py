@@ -9,11 +9,19 @@ import pytest
 
 from streamer import analyze, open_result, open_scan
 from tests.simulated import simulate
-from tests.system.commands import environment, livestem, run
+from tests.system.commands import environment, run
 
 pytest.importorskip("distributed", reason="the extra 'scale' is not installed")
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
+VECTORS_STAY = """
+import sys
+from streamer.analysis import dask_executor
+from streamer.cli.main import main
+dask_executor.SENT_ROWS = 0
+main(sys.argv[1:])
+"""
+"""The command, for which this scan is so large that workers keep its feature vectors."""
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -55,8 +63,9 @@ def cluster(folder, n_workers=2):
 @contextmanager
 def analysing(raw, out, address):
     """An analysis that runs on a cluster."""
+    arguments = ("analyze", raw, "--out", out, "--scheduler", address)
     process = subprocess.Popen(
-        livestem("analyze", raw, "--out", out, "--scheduler", address),
+        [sys.executable, "-c", VECTORS_STAY, *map(str, arguments)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

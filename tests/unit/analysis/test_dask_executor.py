@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import analyze, open_scan
-from streamer.analysis import on_worker, remote_vectors
+from streamer.analysis import dask_executor, on_worker, remote_vectors
 from streamer.analysis.dask_executor import DaskExecutor
 from streamer.analysis.passes import Cancel, chunk_bounds
 from streamer.analysis.remote_vectors import Piece, RemoteVectors
@@ -79,8 +79,10 @@ def scan(tmp_path_factory):
     return simulate(tmp_path_factory.mktemp("remote"), (24, 32))
 
 
-def test_an_analysis_elsewhere_is_the_same_to_the_bit(scan, monkeypatch):
+@pytest.mark.parametrize("sent", [0, 10_000], ids=["vectors stay", "vectors are sent"])
+def test_an_analysis_elsewhere_is_the_same_to_the_bit(scan, sent, monkeypatch):
     monkeypatch.setattr(remote_vectors, "GATHERED_ROWS", 100)
+    monkeypatch.setattr(dask_executor, "SENT_ROWS", sent)
     # Positions that are missing, so that rows of chunks are not their positions.
     settings = AnalysisSettings(roi=(1, 23, 2, 31))
     with open_scan(scan.raw) as opened, DaskExecutor(FakeClient(), "fake", 2) as executor:
@@ -181,6 +183,7 @@ def test_a_cancel_counts_while_answers_come(scan):
 @pytest.mark.parametrize("stage", ["align", "features", "hierarchy", "patterns"])
 def test_whatever_interrupts_cancels_what_was_asked_before_workers_leave_the_scan(scan, stage, monkeypatch):
     monkeypatch.setattr(remote_vectors, "GATHERED_ROWS", 100)
+    monkeypatch.setattr(dask_executor, "SENT_ROWS", 0)
     client = FakeClient()
 
     def interrupt(name, fraction):
