@@ -87,13 +87,14 @@ def read_layout(path: Path, locking: bool | None = None) -> tuple[RecordingLayou
             names = (DATA_PATH, RECEIVED_PATH, END_PATH, LABEL_MAPS_PATH)
             offsets = [file[name].id.get_offset() for name in names]
             shape, dtype = file[DATA_PATH].shape, file[DATA_PATH].dtype
+            announced = np.dtype(info.dtype)
     except FileNotFoundError:
         raise FileFormatError(f"The recording {path} does not exist. Check the path.") from None
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileFormatError(
             f"{path} cannot be read as a recording: {error}. Expected a file of livestem."
         ) from None
-    if None in offsets or shape != (*info.scan_shape, *info.detector_shape) or dtype != np.dtype(info.dtype):
+    if None in offsets or shape != (*info.scan_shape, *info.detector_shape) or dtype != announced:
         raise FileFormatError(
             f"The recording {path} holds {shape} {dtype}; its start header announces "
             f"{(*info.scan_shape, *info.detector_shape)} {info.dtype}. The file is damaged."

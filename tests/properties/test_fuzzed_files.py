@@ -187,6 +187,16 @@ def recording(tmp_path_factory):
     return create_recording(folder, info, {}, datetime(2026, 11, 26)).path
 
 
+@pytest.mark.parametrize("letter", [b"g", b"\xe6"])
+def test_a_recording_of_no_known_kind_of_number_is_refused(recording, tmp_path, letter):
+    """One bit flipped in its start header."""
+    data = recording.read_bytes()
+    assert data.count(b'"float32"') == 1
+    (tmp_path / "damaged.h5").write_bytes(data.replace(b'"float32"', b'"' + letter + b'loat32"'))
+    with pytest.raises(FileFormatError, match="cannot be read as a recording"):
+        open_scan(tmp_path / "damaged.h5")
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1 << 15), st.integers(1, 255)), min_size=1, max_size=8))
 def test_a_damaged_recording_opens_or_is_refused(recording, tmp_path, flips):
