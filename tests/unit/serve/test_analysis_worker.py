@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from streamer.analysis.result_file import write_result
 from streamer.analysis.run import analyze
@@ -71,6 +72,13 @@ class Recorded:
         wait_until(lambda: self.run.live.is_finished)
         self.run.finish()
         self.run.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_blas_thread():
+    """Limits are those of a process: here the live session's thread, elsewhere a process, would end the analysis' own."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.mark.parametrize("sync", SyncMode)
