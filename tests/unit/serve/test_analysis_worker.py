@@ -76,7 +76,7 @@ class Recorded:
 
 @pytest.fixture(autouse=True)
 def _one_blas_thread():
-    """Limits are those of a process: here the live session's thread, elsewhere a process, would end the analysis' own."""
+    """A limit is a whole process': the live session, elsewhere in its own, would end that of the analysis."""
     with threadpool_limits(1):
         yield
 
