@@ -24,20 +24,7 @@ def assign_nearest(features, centroids, labels, distances):
         (n,) float32, squared Euclidean.
     """
     for i in range(features.shape[0]):
-        best = np.float32(np.inf)
-        best_label = 0
-        vector = features[i]
-        for j in range(centroids.shape[0]):
-            centroid = centroids[j]
-            total = np.float32(0.0)
-            for p in range(vector.shape[0]):
-                difference = vector[p] - centroid[p]
-                total += difference * difference
-            if total < best:
-                best = total
-                best_label = j
-        labels[i] = best_label
-        distances[i] = best
+        labels[i], distances[i] = _nearest(features[i], centroids)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -66,24 +53,11 @@ def lloyd_step(features, rows, centroids, per_quantum, labels, distances, sums, 
         (k,) int64, added to.
     """
     for i in range(rows.shape[0]):
-        best = np.float32(np.inf)
-        best_label = 0
         vector = features[rows[i]]
-        for j in range(centroids.shape[0]):
-            centroid = centroids[j]
-            distance = np.float32(0.0)
-            for p in range(vector.shape[0]):
-                difference = vector[p] - centroid[p]
-                distance += difference * difference
-            if distance < best:
-                best = distance
-                best_label = j
-        labels[i] = best_label
-        distances[i] = best
-        counts[best_label] += 1
-        total = sums[best_label]
-        for p in range(vector.shape[0]):
-            total[p] += np.rint(np.float64(vector[p]) * per_quantum)
+        label, distances[i] = _nearest(vector, centroids)
+        labels[i] = label
+        counts[label] += 1
+        _add(vector, per_quantum, sums[label])
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -136,9 +110,7 @@ def accumulate_groups(features, labels, per_quantum, sums, counts):
         label = labels[i]
         if label >= 0:
             counts[label] += 1
-            vector, total = features[i], sums[label]
-            for p in range(vector.shape[0]):
-                total[p] += np.rint(np.float64(vector[p]) * per_quantum)
+            _add(features[i], per_quantum, sums[label])
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -171,3 +143,25 @@ def assign_two_levels(features, centroids, starts, labels):
             labels[level, i] = best_row
             if level == 0:
                 first, last = starts[best_row], starts[best_row + 1]
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _nearest(vector, centroids):
+    """Number of the nearest of centroids, and its squared distance."""
+    best, nearest = np.float32(np.inf), 0
+    for j in range(centroids.shape[0]):
+        centroid = centroids[j]
+        distance = np.float32(0.0)
+        for p in range(vector.shape[0]):
+            difference = vector[p] - centroid[p]
+            distance += difference * difference
+        if distance < best:
+            best, nearest = distance, j
+    return nearest, best
+
+
+@njit(cache=True, nogil=True, fastmath=FASTMATH)
+def _add(vector, per_quantum, total):
+    """Add a vector, in whole quanta."""
+    for p in range(vector.shape[0]):
+        total[p] += np.rint(np.float64(vector[p]) * per_quantum)
