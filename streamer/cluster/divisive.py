@@ -28,9 +28,8 @@ MIN_COHERENCE = 4.0
 """Standard deviations of chance by which neighbours must agree, else the split is one of noise."""
 CLEAR_DISTANCE = 12.0
 """Standard deviations of noise between centroids: noise alone puts no pattern on the wrong side."""
-
-
 NODES_AT_ONCE = 4
+"""That are looked at side by side."""
 
 Noise = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 """Variance of the noise along directions (d, n_features) of unit length, for vectors of a mean (n_features,): (d,)."""
@@ -148,16 +147,9 @@ def divide_leaf(
     n_work = tree.nodes[leaf_id].n_patterns * max(1, rules.levels - tree.nodes[leaf_id].level)
     done = 0
     with one_blas_thread(), _side_by_side(executor) as begun:
+        look = partial(begun, _division, vectors, rules, seed, executor)
         members = np.flatnonzero(leaf_of == leaf_id)
-        queue = deque(
-            [
-                (
-                    leaf_id,
-                    members,
-                    begun(_division, vectors, tree.nodes[leaf_id], members, rules, seed, executor),
-                )
-            ]
-        )
+        queue = deque([(leaf_id, members, look(tree.nodes[leaf_id], members))])
         # Nodes are looked at in any order and take their numbers in the order of the queue.
         while queue:
             node_id, members, division_of_node = queue.popleft()
@@ -175,22 +167,24 @@ def divide_leaf(
             centroids.append(clustering.centroids)
             for label in range(division.k):
                 own = members[clustering.labels == label]
-                own_inertia = float(clustering.inertias[label])
-                child = ClusterNode(
-                    id=len(tree.nodes),
-                    parent=node.id,
-                    level=node.level + 1,
-                    name=child_name(node, label + 1),
-                    n_patterns=len(own),
-                    inertia=own_inertia,
-                    radius=float(np.sqrt(own_inertia / max(len(own), 1))),
-                )
+                child = _child(tree, node, label, len(own), float(clustering.inertias[label]))
                 leaf_of[own] = tree.add(child)
                 if child.level < rules.levels:
-                    queue.append(
-                        (child.id, own, begun(_division, vectors, child, own, rules, seed, executor))
-                    )
+                    queue.append((child.id, own, look(child, own)))
     return Hierarchy(tree, leaf_of, np.concatenate(centroids), elbows)
+
+
+def _child(tree: ClusterTree, node: ClusterNode, label: int, n_patterns: int, inertia: float) -> ClusterNode:
+    """The node that is added next."""
+    return ClusterNode(
+        id=len(tree.nodes),
+        parent=node.id,
+        level=node.level + 1,
+        name=child_name(node, label + 1),
+        n_patterns=n_patterns,
+        inertia=inertia,
+        radius=float(np.sqrt(inertia / max(n_patterns, 1))),
+    )
 
 
 Later = Callable[[], "_Division"]
@@ -227,11 +221,11 @@ class _Division:
 
 def _division(
     vectors: Vectors,
-    node: ClusterNode,
-    members: NDArray[np.int64],
     rules: DivisionRules,
     seed: int,
     executor: Executor | None,
+    node: ClusterNode,
+    members: NDArray[np.int64],
 ) -> _Division:
     """What becomes of one node; touches nothing else."""
     inside = vectors.part(members)
