@@ -16,6 +16,7 @@ from streamer.analysis.result_file import AnalysisResult, open_result
 from streamer.cluster.nearest import chance_beyond, distance_in_reaches
 from streamer.cluster.tree import ClusterTree
 from streamer.errors import SettingsError
+from streamer.formats.scan_series import LARGEST_SCALE_DIFFERENCE
 from streamer.kernels.mask import FeatureMask
 from streamer.model import Calibration, ScanInfo
 from streamer.settings import AnalysisSettings, analysis_settings, settings_id
@@ -26,8 +27,6 @@ CLEARLY = 4.0
 """Standard deviations beyond what chance puts there."""
 UNSEEN_SHARE = 0.25
 """Share of the pixels that a scan's own mask would have and the model's has not, above which something is not seen."""
-LARGEST_SCALE_ERROR = 0.02
-"""Of the angle of a pixel, against the model's."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class ClusterModel:
 def _scale_remark(own: Calibration, model: Calibration, name: str) -> str:
     if not own.angle_per_px_mrad or not model.angle_per_px_mrad:
         return ""
-    if abs(own.angle_per_px_mrad / model.angle_per_px_mrad - 1.0) <= LARGEST_SCALE_ERROR:
+    if abs(own.angle_per_px_mrad / model.angle_per_px_mrad - 1.0) <= LARGEST_SCALE_DIFFERENCE:
         return ""
     return (
         f"A pixel is {own.angle_per_px_mrad:.4g} mrad here and {model.angle_per_px_mrad:.4g} mrad in {name}: its "

@@ -95,15 +95,36 @@ def _one(
 ) -> ScanOutcome:
     with open_scan(source, **(opened_with or {})) as scan:
         checksum = scan.checksum()
-        names = result_names(source, settings_id, kind)
-        for path in names:
-            if same_result(path, settings_id, checksum):
-                return ScanOutcome(source, open_result(path))
-        target = next((path for path in names if not path.exists()), names[-1])
-        refuse_existing(target)
+        target, is_new = place_of_result(source, settings_id, checksum, kind)
+        if not is_new:
+            return ScanOutcome(source, open_result(target))
         result = work(scan, begins())
     write_result(result, target)
     return ScanOutcome(source, replace(result, path=target), is_new=True)
+
+
+def place_of_result(source: Path, settings_id: str, checksum: str, kind: str = "") -> tuple[Path, bool]:
+    """Where the result of a scan goes, or stands already, and whether it is still to be made.
+
+    Parameters
+    ----------
+    source, settings_id, kind
+        As in `result_names`.
+    checksum
+        Of the scan's content.
+
+    Raises
+    ------
+    SettingsError
+        Every name is taken by something else.
+    """
+    names = result_names(source, settings_id, kind)
+    for path in names:
+        if same_result(path, settings_id, checksum):
+            return path, False
+    target = next((path for path in names if not path.exists()), names[-1])
+    refuse_existing(target)
+    return target, True
 
 
 def result_names(source: Path, settings_id: str, kind: str = "") -> tuple[Path, Path]:

@@ -149,7 +149,9 @@ def command(
     return 0
 
 
-def _refuse_beside(together: bool, from_result: Path | None, roi: str | None, overview: Path | None) -> None:
+def _refuse_beside(
+    together: bool, from_result: Path | None, roi: tuple[int, int, int, int] | None, overview: Path | None
+) -> None:
     if not together:
         raise SettingsError("--sample says how much --together takes of all scans. Give both, or neither.")
     given = {"--from": from_result, "roi (--roi)": roi, "--overview": overview}

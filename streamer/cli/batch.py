@@ -33,6 +33,11 @@ def is_batch(files: tuple[Path, ...]) -> bool:
     )
 
 
+def folder_of(files: tuple[Path, ...], sources: list[Path]) -> Path:
+    """Where goes what is made of all scans: the folder that was named, or that of the first scan found."""
+    return files[0] if files[0].is_dir() else sources[0].parent
+
+
 def run_one(
     source: Path, target: Path, work: Any, stages: tuple[str, ...], opened_with: dict[str, Any]
 ) -> tuple[dict[str, Any], Any]:
@@ -86,9 +91,7 @@ def run_many(
     from streamer.formats.find_scans import find_scans
 
     sources = find_scans(files)
-    page = overview or (files[0] if files[0].is_dir() else sources[0].parent) / PAGE.format(
-        kind=f".{kind}" if kind else ""
-    )
+    page = overview or folder_of(files, sources) / PAGE.format(kind=f".{kind}" if kind else "")
     cards: list[str] = []
     said: list[dict[str, Any]] = []
     with _page_at_the_end(page, cards), scan_by_scan(stages, len(sources)) as (begins, told):

@@ -64,7 +64,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line; the process ends with the exit code of the contract."""
     code = run(args)
-    # The interpreter would look through a million objects of libraries once more before it ends: 0.2 s.
+    # The interpreter would look through all objects of all libraries once more before it ends: 0.2 s.
     gc.freeze()
     sys.exit(code)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from streamer.cli.batch import EXIT_SOME_FAILED, run_one
+from streamer.cli.batch import EXIT_SOME_FAILED, folder_of, run_one
 from streamer.cli.summary import in_words, summary_of
 from streamer.errors import FileFormatError
 
@@ -48,8 +48,7 @@ def analyze_together(
     from streamer.formats.scan_series import SUFFIX
 
     sources = find_scans(files)
-    folder = files[0] if files[0].is_dir() else sources[0].parent
-    stem = NAME
+    folder, stem = folder_of(files, sources), NAME
     if out is not None:
         refuse_existing(out)
         folder, stem = out.parent, out.name.removesuffix(".h5").removesuffix(".result")
@@ -84,19 +83,11 @@ def analyze_together(
 
 def _target(path: Path, settings_id: str) -> tuple[Path, bool]:
     """Where the result of a series goes or stands, and whether it is still to be made."""
-    from streamer.analysis.batch import result_names
-    from streamer.analysis.result_file import refuse_existing, same_result
+    from streamer.analysis.batch import place_of_result
     from streamer.formats.open_scan import open_scan
 
-    names = result_names(path, settings_id)
     with open_scan(path) as scan:
-        checksum = scan.checksum()
-    for name in names:
-        if same_result(name, settings_id, checksum):
-            return name, False
-    target = next((name for name in names if not name.exists()), names[-1])
-    refuse_existing(target)
-    return target, True
+        return place_of_result(path, settings_id, scan.checksum())
 
 
 def _kept(series: Any, path: Path) -> Path:

@@ -62,12 +62,13 @@ def open_scan(
     if path.is_dir():
         raise FileFormatError(f"{path} is a folder. Expected a scan file. Name the file in it.")
     is_told = dataset is not None or scan_shape is not None
-    is_series = path.suffix.lower() == SERIES_SUFFIX
-    if is_series and (is_told or flyback_left is not None):
-        raise SettingsError(
-            f"{path} says how each of its scans is opened. Leave --dataset, --scan-shape and --flyback-left (dataset, "
-            "scan_shape and flyback_left of open_scan) away."
-        )
+    if path.suffix.lower() == SERIES_SUFFIX:
+        if is_told or flyback_left is not None:
+            raise SettingsError(
+                f"{path} says how each of its scans is opened. Leave --dataset, --scan-shape and --flyback-left "
+                "(dataset, scan_shape and flyback_left of open_scan) away."
+            )
+        return take_side_settings(_open_series(path))
     scan = None if path.suffix.lower() in {".xml", ".raw"} else _open_other(path, dataset, scan_shape)
     if is_told and (scan is None or isinstance(scan, RecordingReader)):
         raise SettingsError(
@@ -136,8 +137,6 @@ def _open_series(path: Path) -> ScanSeries:
 
 
 def _open_other(path: Path, dataset: str | None, scan_shape: tuple[int, int] | None) -> ScanFile:
-    if path.suffix.lower() == SERIES_SUFFIX:
-        return _open_series(path)
     if is_recording(path):  # 3.
         return RecordingReader(path)
     try:

@@ -213,9 +213,8 @@ def prepare_scan(scan: ScanFile, settings: DetectorSettings) -> ScanFile:
     """
     if isinstance(scan, PreparedScan):
         return scan
-    if isinstance(
-        scan, ScanSeries
-    ):  # each as the detector wrote it: words are decoded by their place in a scan
+    if isinstance(scan, ScanSeries):
+        # Each as the detector wrote it: words are decoded by their place in a scan.
         members = [prepare_scan(member, settings) for member in scan.members]
         return scan.with_members(members, _calibration(scan.info.calibration, settings))
     preparation = FramePreparation(scan.info, settings)
