@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,16 +23,13 @@ from streamer.cluster.tree import ClusterTree
 from streamer.errors import SettingsError
 from streamer.model import ClusterNode
 from streamer.settings import AnalysisSettings
+from tests.command_line import run_command
 from tests.simulated import simulate
 
 SHAPE = (24, 32)
 
 
-def run(*arguments):
-    done = CliRunner().invoke(command, [str(item) for item in arguments], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done
+run = partial(run_command, command)
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,23 @@
 import json
 import re
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from streamer import open_result
 from streamer.analysis.batch import run_batch
 from streamer.cli.analyze import command
 from streamer.errors import FileFormatError, ScanStopped, SettingsError
 from streamer.formats.find_scans import find_scans
+from tests.command_line import run_command
 from tests.simulated import simulate
 
 QUICK = ("--no-momentum", "--no-manifold", "--levels", "1")
 
 
-def run(*arguments):
-    done = CliRunner().invoke(command, [str(item) for item in arguments], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done
+run = partial(run_command, command)
 
 
 def ten_scans(folder):

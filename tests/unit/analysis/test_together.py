@@ -1,10 +1,10 @@
 """One model of a sample of many scans: it knows what one of them alone does not."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from simulators.specimen import Phase
 from simulators.truth import many_to_one_accuracy
@@ -15,17 +15,14 @@ from streamer.errors import FileFormatError, SettingsError
 from streamer.export.methods import methods_text
 from streamer.formats.scan_series import GAP_ROWS
 from streamer.settings import AnalysisSettings
+from tests.command_line import run_command
 from tests.simulated import simulate
 
 SHAPES = {Phase.WS2: (20, 16), Phase.WSE2: (18, 16)}
 """Of the scan that shows this phase beside the film."""
 
 
-def run(*arguments):
-    done = CliRunner().invoke(command, [str(item) for item in arguments], standalone_mode=False)
-    if done.exception:
-        raise done.exception
-    return done
+run = partial(run_command, command)
 
 
 @pytest.fixture(scope="module")
